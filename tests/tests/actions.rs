@@ -85,7 +85,7 @@ fn category_and_verb_come_from_the_name_unless_they_are_given() {
 }
 
 #[test]
-fn what_is_not_said_comes_from_the_current_context() {
+fn fields_that_are_not_set_come_from_the_current_context() {
     let database = Database::new();
     let conn = &mut database.connect();
     let context = user("7");
@@ -207,7 +207,7 @@ fn an_action_rolls_back_with_its_transaction_and_needs_none() {
 }
 
 #[test]
-fn what_cannot_be_recorded_says_why_before_anything_is_sent() {
+fn an_action_that_cannot_be_recorded_is_refused_before_anything_is_sent() {
     let database = Database::empty();
     let conn = &mut database.connect();
     assert_eq!(
@@ -414,7 +414,7 @@ fn a_role_without_rights_on_the_tables_records_actions() {
 
 /// Also inside a failed transaction, in which no query can run.
 #[test]
-fn what_the_audit_itself_refuses_is_not_taken_for_a_missing_schema() {
+fn a_refusal_of_the_audit_is_not_reported_as_a_missing_schema() {
     let (database, conn) = &mut Database::with(NOTES);
     run(conn, "CREATE TABLE plain (id int)");
     let refusals = |conn: &mut PgConnection| {

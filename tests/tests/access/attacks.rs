@@ -399,7 +399,7 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
 /// Casts, domains, generated columns, defaults, indexes, statistics, partition keys, rules
 /// and row-level policies.
 #[test]
-fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
+fn code_in_a_table_definition_never_runs_as_the_role_that_maintains_its_audit() {
     let (app, protected) = &mut spying();
     run(
         app,

@@ -281,7 +281,7 @@ fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
 }
 
 #[test]
-fn whoever_comes_to_own_a_table_makes_its_partitions() {
+fn a_new_owner_of_a_table_can_create_its_partitions() {
     let (_, protected) = &mut Protected::with(
         "CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id); SELECT threadline.audit('log')",
     );
@@ -305,7 +305,7 @@ fn whoever_comes_to_own_a_table_makes_its_partitions() {
 
 /// The role that decides what is recorded is recorded, too.
 #[test]
-fn what_is_done_to_the_audit_of_a_table_leaves_an_action() {
+fn changes_of_the_audit_of_a_table_leave_an_action() {
     let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,

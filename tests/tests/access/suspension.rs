@@ -32,7 +32,7 @@ pub(super) fn keys(protected: &mut Protected) -> Vec<String> {
 }
 
 #[test]
-fn what_a_suspended_transaction_does_is_not_recorded_and_that_is_recorded() {
+fn a_suspended_transaction_is_not_recorded_but_its_suspension_is() {
     let (mut protected, mut app) = suspending();
     let app = &mut app;
     app.audited_transaction(&admin(), |conn| {

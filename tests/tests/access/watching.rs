@@ -113,7 +113,7 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
 
 /// Also one that was attached after the last refresh, for every query about the past.
 #[test]
-fn who_took_a_partition_away_and_when_is_noted_at_once() {
+fn a_detached_partition_is_noted_at_once_with_the_role_and_the_time() {
     let (app, protected) = &mut Protected::with(
         "CREATE TABLE log (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);
          CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10);
@@ -214,7 +214,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
 }
 
 #[test]
-fn what_migrations_do_leaves_none() {
+fn migrations_leave_no_note() {
     let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,

@@ -141,7 +141,7 @@ fn only_rows_that_meet_the_condition_are_recorded() {
 }
 
 #[test]
-fn what_was_cannot_be_said_where_not_everything_is_recorded() {
+fn past_states_are_incomplete_where_not_every_change_is_recorded() {
     let conn = &mut rolled_back_with(ORDERS);
     for policy in [
         "operations => ARRAY['update']",

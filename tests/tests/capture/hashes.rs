@@ -306,7 +306,7 @@ fn without_its_key_a_write_goes_through_and_nothing_is_shown() {
 }
 
 #[test]
-fn what_is_made_from_a_hashed_column_is_one_too_and_a_key_cannot_be() {
+fn a_column_generated_from_a_hashed_one_is_hashed_and_cannot_be_a_key() {
     let (database, conn) = &mut Database::with(&format!(
             "CREATE TABLE cards (id int PRIMARY KEY, number text, holder text, upper_number text GENERATED ALWAYS AS (upper(number)) STORED);
              SELECT threadline.audit('cards', hash => ARRAY['number'], columns => ARRAY['holder']);

@@ -53,7 +53,7 @@ fn chain(conn: &mut PgConnection, id: i32) -> String {
 }
 
 #[test]
-fn what_a_trigger_makes_of_a_new_row_comes_after_the_row() {
+fn changes_by_a_trigger_to_a_new_row_come_after_the_row() {
     let (_, conn) = &mut table(
         &(function(
             "complete",
@@ -78,7 +78,7 @@ fn what_a_trigger_makes_of_a_new_row_comes_after_the_row() {
 }
 
 #[test]
-fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
+fn changes_by_a_trigger_to_other_rows_of_the_statement_come_after_it() {
     let (_, conn) = &mut table(
         &(function(
             "tally",
@@ -105,7 +105,7 @@ fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
 }
 
 #[test]
-fn what_a_trigger_does_to_the_rows_of_a_merge_comes_after_it() {
+fn changes_by_a_trigger_to_the_rows_of_a_merge_come_after_it() {
     let (_, conn) = &mut table(
         &(function(
             "more",
@@ -130,7 +130,7 @@ fn what_a_trigger_does_to_the_rows_of_a_merge_comes_after_it() {
 }
 
 #[test]
-fn what_a_trigger_deletes_before_it_inserts_comes_before() {
+fn deletions_by_a_trigger_before_an_insertion_come_before_it() {
     let (_, conn) = &mut table(
         &(function(
             "replace",

@@ -398,7 +398,7 @@ fn a_table_that_lost_its_row_trigger_is_audited_again_as_itself() {
 }
 
 #[test]
-fn what_cannot_be_audited_is_refused_with_the_way_out() {
+fn relations_that_cannot_be_audited_are_refused_with_a_remedy() {
     let conn = &mut rolled_back_with(
         "CREATE TABLE keyless (a int);
          CREATE TABLE items (id int PRIMARY KEY, a int, b int);

@@ -110,7 +110,7 @@ fn branches_of_one_task_keep_their_contexts() {
 }
 
 #[test]
-fn what_is_spawned_has_a_context_only_if_it_is_carried() {
+fn a_spawned_task_has_a_context_only_if_it_is_carried() {
     let database = Database::new();
     let pool = database.pool(2);
     run(

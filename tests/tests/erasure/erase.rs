@@ -58,7 +58,7 @@ fn values_of_a_person_go_and_what_happened_stays() {
 }
 
 #[test]
-fn what_is_recorded_afterwards_is_found_and_erased_again() {
+fn changes_recorded_after_an_erasure_are_erased_by_the_next() {
     let (database, conn) = &mut jane_and_bob();
     // Still open when it begins.
     let late = &mut database.connect();

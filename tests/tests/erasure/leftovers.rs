@@ -37,7 +37,7 @@ fn let_a_purge_take_all(conn: &mut PgConnection) {
 }
 
 #[test]
-fn what_a_purge_left_of_a_record_is_erased() {
+fn images_kept_by_a_purge_are_erased() {
     let (database, conn) = &mut jane_and_bob();
     run(
         conn,
@@ -91,7 +91,7 @@ fn a_purge_in_between_hides_nothing() {
 }
 
 #[test]
-fn what_could_not_be_posted_is_erased_where_it_is() {
+fn entries_that_cannot_be_posted_are_erased_in_place() {
     let (database, conn) = &mut jane_and_bob();
     run(conn, "SELECT threadline.post()");
     run(

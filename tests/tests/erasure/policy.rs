@@ -7,7 +7,7 @@ use threadline_tests::{Database, rows, run, scratch_dir, value};
 use crate::{Address, TABLES, User, audit_contents, findings, people, stores};
 
 #[test]
-fn what_is_personal_is_part_of_the_policy() {
+fn personal_columns_are_part_of_the_policy() {
     let (_, conn) = &mut people();
     assert_eq!(
         rows(
@@ -60,7 +60,7 @@ fn to_say_what_is_personal_waits_for_no_writer() {
 }
 
 #[test]
-fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
+fn columns_that_cannot_be_erased_or_found_are_refused_with_a_remedy() {
     let (database, conn) = &mut Database::with(TABLES);
     run(conn, "CREATE TABLE notes (body text)");
     for (call, message) in [
@@ -148,7 +148,7 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_columns_were_called_before_and_what_was_dropped_is_erased_too() {
+fn columns_under_former_names_and_dropped_columns_are_erased_too() {
     let (database, conn) = &mut people();
     run(
         conn,

@@ -85,7 +85,7 @@ fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
 }
 
 #[test]
-fn what_the_policy_hides_is_hidden() {
+fn redacted_values_are_hidden_in_the_export_of_a_subject() {
     let (_, conn) = &mut jane_and_bob();
     run(
         conn,

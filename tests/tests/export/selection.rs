@@ -283,7 +283,7 @@ impl Write for Meanwhile<'_> {
 }
 
 #[test]
-fn what_is_committed_meanwhile_is_not_in_it() {
+fn changes_committed_during_an_export_are_not_in_it() {
     for format in FORMATS {
         let database = filled(3_000);
         let conn = &mut database.connect();
@@ -304,7 +304,7 @@ fn what_is_committed_meanwhile_is_not_in_it() {
 }
 
 #[test]
-fn what_is_committed_between_two_calls_of_the_progress_callback_is_not_in_it() {
+fn changes_committed_between_two_calls_of_the_progress_callback_are_not_in_it() {
     let database = filled(2_000);
     let conn = &mut database.connect();
     let mut other = database.connect();

@@ -208,7 +208,7 @@ fn a_filter_takes_the_keys_that_a_history_takes() {
 }
 
 #[test]
-fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
+fn a_refusal_in_a_transaction_is_not_reported_as_a_missing_schema() {
     let (_, conn) = &mut club();
     run(
         conn,

@@ -24,7 +24,7 @@ fn an_empty_audit_counts_nothing() {
 }
 
 #[test]
-fn what_waits_what_was_posted_and_what_nobody_did_are_counted() {
+fn waiting_posted_and_unattributed_changes_are_counted() {
     let (_, conn) = &mut Database::with(USERS);
     run(conn, "SELECT threadline.audit('users')");
     let begun = Utc::now() - TimeDelta::seconds(1);

@@ -441,7 +441,7 @@ diesel::table! {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused() {
+fn references_that_cannot_be_followed_are_refused() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint PRIMARY KEY, name text UNIQUE);
          CREATE TABLE posts (id int PRIMARY KEY, user_id bigint REFERENCES users, masked bigint, secret bigint, hashed bigint, ignored bigint,
@@ -513,7 +513,7 @@ fn what_cannot_be_answered_is_refused() {
 }
 
 #[test]
-fn what_is_hidden_of_a_row_is_hidden_in_the_history_of_another() {
+fn redacted_columns_stay_redacted_in_the_history_of_another_record() {
     let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     run(
@@ -532,7 +532,7 @@ fn what_is_hidden_of_a_row_is_hidden_in_the_history_of_another() {
 }
 
 #[test]
-fn what_was_masked_when_it_was_recorded_tells_no_reference() {
+fn a_column_masked_when_recorded_gives_no_reference() {
     let database = Database::new();
     let conn = &mut database.connect();
     // Key 0 looks like the placeholder of a number.
@@ -605,7 +605,7 @@ fn rows_of_partitions_belong_to_their_table_and_those_of_children_do_not() {
 }
 
 #[test]
-fn what_is_left_after_a_purge_is_shown_as_far_as_it_goes() {
+fn an_associated_history_after_a_purge_shows_the_remaining_changes() {
     let (_, conn) = &mut Database::with(CLUB);
     run(
         conn,

@@ -182,7 +182,7 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
 }
 
 #[test]
-fn what_belongs_to_a_record_is_what_a_replay_says() {
+fn associated_rows_agree_with_a_replay() {
     let database = Database::new();
     let conn = &mut database.connect();
     let mut shown = 0;

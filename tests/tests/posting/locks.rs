@@ -9,7 +9,7 @@ const ITEMS: &str =
 const LOCKS: &str = "SELECT mode FROM pg_locks WHERE relation = 'public.items'::regclass AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY 1";
 
 #[test]
-fn where_nothing_differs_nothing_is_locked() {
+fn an_unchanged_policy_takes_no_lock() {
     let (_, conn) = &mut Database::with(ITEMS);
     for call in ["threadline.refresh('items')", "threadline.audit('items')"] {
         run(conn, &format!("BEGIN; SELECT {call}"));

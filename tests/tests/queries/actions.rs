@@ -293,7 +293,7 @@ fn each_action_without_changes_is_beside_one_page() {
 }
 
 #[test]
-fn what_was_done_to_the_audit_itself_is_in_the_timeline() {
+fn actions_on_the_audit_itself_are_in_the_timeline() {
     let (_, conn) = &mut Database::with(NOTES);
     conn.transaction(|conn| {
         threadline::suspend(conn, "reload")?;

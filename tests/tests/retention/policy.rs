@@ -5,7 +5,7 @@ use threadline_tests::{Database, rolled_back_with, rows, run, value};
 use crate::Order;
 
 #[test]
-fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
+fn the_retention_is_part_of_the_policy_and_rebuilds_nothing() {
     let (database, conn) =
         &mut Database::with("CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL)");
     let models = models![Order];

@@ -136,7 +136,7 @@ fn a_deferred_constraint_is_a_reason_too_and_not_an_error_at_the_end() {
 }
 
 #[test]
-fn what_the_caller_deferred_stays_deferred() {
+fn constraints_that_the_caller_deferred_stay_deferred() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE parents (id int PRIMARY KEY, body text);
          CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
@@ -196,7 +196,7 @@ fn a_reverted_transaction_cannot_be_reverted_again() {
 }
 
 #[test]
-fn what_the_caller_changed_before_in_the_same_transaction_is_a_change_since() {
+fn an_earlier_change_by_the_caller_in_the_same_transaction_is_a_change_since() {
     let (_, conn) = &mut shop();
     let mistake = transaction(conn, "UPDATE shops SET name = 'x' WHERE id = 1");
     diesel::Connection::transaction::<(), diesel::result::Error, _>(conn, |conn| {

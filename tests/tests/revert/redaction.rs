@@ -25,7 +25,7 @@ fn assert_no_placeholder(database: &Database) {
 }
 
 #[test]
-fn what_is_plain_comes_back_beside_what_is_not() {
+fn plain_columns_are_reverted_beside_redacted_ones() {
     let (_, conn) = &mut users();
     there_and_back(conn, &["users"], "UPDATE users SET name = 'x'");
     let mistake = transaction(conn, "UPDATE users SET name = 'y', hash = 'other'");

@@ -151,7 +151,7 @@ fn a_table_that_is_no_longer_audited_is_left_alone() {
 }
 
 #[test]
-fn what_was_restored_from_a_dump_can_be_reverted_there() {
+fn changes_restored_from_a_dump_can_be_reverted_there() {
     let (database, mistakes) = migrated("ANALYZE");
     let restored = database.restored();
     let conn = &mut restored.connect();

@@ -193,7 +193,7 @@ const FAMILY: &str = "
 const FAMILY_TABLES: [&str; 5] = ["parents", "children", "friends", "guests", "toys"];
 
 #[test]
-fn what_followed_by_reference_comes_back_with_it() {
+fn cascaded_changes_are_reverted_with_their_cause() {
     let (_, conn) = &mut Database::with(FAMILY);
     for sql in [
         "DELETE FROM parents WHERE id = 1",

@@ -234,7 +234,7 @@ fn a_model_that_is_not_listed_is_left_alone() {
 }
 
 #[test]
-fn what_somebody_wrote_by_hand_counts() {
+fn migrations_written_by_hand_count() {
     let dir = scratch_dir();
     threadline::models![Post].generate(&dir).unwrap();
     existing(

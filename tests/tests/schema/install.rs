@@ -35,7 +35,7 @@ fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
 }
 
 #[test]
-fn what_a_model_chooses_to_record_is_in_force_and_compared() {
+fn the_columns_and_operations_of_a_model_are_in_force_and_compared() {
     #[derive(Audited)]
     #[diesel(table_name = crate::app::users)]
     #[audited(

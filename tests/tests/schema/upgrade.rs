@@ -194,7 +194,7 @@ fn an_upgraded_schema_is_dumped_as_a_fresh_one() {
 }
 
 #[test]
-fn what_waited_in_the_journal_is_posted_after_the_upgrade() {
+fn journal_entries_are_posted_after_an_upgrade() {
     let (_, conn) = &mut at_version(1);
     run(conn, TABLES);
     run(conn, "SET application_name = 'the application'");
@@ -229,7 +229,7 @@ fn a_view_of_the_user_is_named_and_not_dropped() {
 }
 
 #[test]
-fn who_may_read_the_views_still_may_after_an_upgrade() {
+fn privileges_on_the_views_survive_an_upgrade() {
     let (_, conn) = &mut at_version(1);
     run(
         conn,

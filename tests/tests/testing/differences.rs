@@ -84,7 +84,7 @@ fn an_unexpected_order_is_reported() {
 }
 
 #[test]
-fn what_is_nearest_is_compared_in_any_order() {
+fn the_nearest_changes_are_compared_in_any_order() {
     insta::assert_snapshot!(difference(
         &sample(),
         in_any_order([

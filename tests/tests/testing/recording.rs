@@ -78,7 +78,7 @@ fn a_committed_test_sees_each_transaction_of_its_block() {
 }
 
 #[test]
-fn what_others_write_meanwhile_is_not_seen() {
+fn writes_of_others_meanwhile_are_not_seen() {
     let database = Database::new();
     run(&mut database.connect(), TABLES);
     let begun = Barrier::new(2);
@@ -167,7 +167,7 @@ fn the_name_of_the_connection_is_as_before_also_after_a_panic() {
 }
 
 #[test]
-fn what_a_block_rolls_back_is_not_recorded() {
+fn changes_that_a_block_rolls_back_are_not_recorded() {
     let conn = &mut rolled_back_with(TABLES);
     let recorded = recorded(conn, |conn| {
         let _ = conn.transaction(|conn| {
@@ -180,7 +180,7 @@ fn what_a_block_rolls_back_is_not_recorded() {
 }
 
 #[test]
-fn what_is_recorded_under_a_context_is_found_through_any_connection() {
+fn changes_recorded_under_a_context_are_found_through_any_connection() {
     let database = Database::new();
     run(&mut database.connect(), TABLES);
     let (context, other) = (context("user:7"), context("user:7"));

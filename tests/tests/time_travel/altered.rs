@@ -55,7 +55,7 @@ const ALTER: &str = "ALTER TABLE p ALTER name TYPE varchar(3) USING left(name, 3
 const REFRESH: &str = "SELECT threadline.refresh('p')";
 
 #[test]
-fn what_was_recorded_is_what_was_whatever_became_of_the_columns() {
+fn recorded_values_survive_later_alterations_of_their_columns() {
     for (alter, refresh) in [
         (ALTER.to_owned(), ""),
         (ALTER.to_owned(), REFRESH),

@@ -88,7 +88,7 @@ fn a_part_of_a_key_is_a_column_of_the_tables_key() {
 }
 
 #[test]
-fn what_cannot_both_hold_is_an_error_and_not_an_empty_page() {
+fn contradictory_conditions_are_an_error_and_not_an_empty_page() {
     let conn = &mut rolled_back_with(TABLES);
     let later = "2026-02-01T00:00:00Z".parse().unwrap();
     let earlier = "2026-01-01T00:00:00.000001Z".parse().unwrap();

@@ -119,7 +119,7 @@ fn no_secret(conn: &mut PgConnection) {
 }
 
 #[test]
-fn what_is_masked_later_is_hidden_in_every_form() {
+fn values_masked_later_are_hidden_in_every_form() {
     for posted in [false, true] {
         let (_, conn) = &mut Database::with(PEOPLE);
         assert!(answers(conn).contains("s3cret-1"));
@@ -158,7 +158,7 @@ fn what_is_masked_later_is_hidden_in_every_form() {
 }
 
 #[test]
-fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
+fn values_of_a_dropped_redacted_column_stay_hidden() {
     let (_, conn) = &mut Database::with(PEOPLE);
     run(conn, MASK);
     for step in [

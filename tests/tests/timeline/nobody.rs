@@ -17,7 +17,7 @@ fn keys(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
 }
 
 #[test]
-fn what_nobody_is_known_to_have_written_is_found() {
+fn changes_without_an_actor_are_found() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE tags (id int PRIMARY KEY);
          SELECT threadline.audit('notes'), threadline.audit('tags')",

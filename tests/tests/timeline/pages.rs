@@ -87,7 +87,7 @@ fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)
 }
 
 #[test]
-fn what_is_recorded_meanwhile_moves_nothing() {
+fn pages_are_stable_while_changes_are_recorded() {
     for filter in filters() {
         let database = Database::new();
         let conn = &mut database.connect();

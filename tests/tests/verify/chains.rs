@@ -142,7 +142,7 @@ fn all_broken_records_are_counted_and_some_are_listed() {
 }
 
 #[test]
-fn what_has_been_looked_into_can_be_left_behind() {
+fn findings_before_a_given_instant_can_be_left_out() {
     let (_, conn) = &mut Database::with(MEMBERS);
     unseen(conn, "UPDATE members SET age = 50 WHERE id = 1");
     run(conn, "UPDATE members SET age = 51 WHERE id = 1");

@@ -93,7 +93,7 @@ fn partitions_and_inheritance_children() {
 }
 
 #[test]
-fn who_writes_meanwhile_is_no_alarm() {
+fn writes_during_a_check_are_no_finding() {
     let database = Database::new();
     run(
         &mut database.connect(),

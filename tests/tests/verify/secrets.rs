@@ -38,7 +38,7 @@ fn messages(models: &Models, conn: &mut PgConnection) -> Vec<String> {
 }
 
 #[test]
-fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
+fn a_secret_looking_column_without_a_policy_in_its_model_is_a_warning_with_remedies() {
     let (_, conn) = &mut Database::with(USERS);
     run(conn, "SELECT threadline.audit_as_decided('users')");
     let undecided = threadline::models![Undecided];
@@ -66,7 +66,7 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
 }
 
 #[test]
-fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
+fn a_secret_looking_column_that_no_model_has_is_a_notice_and_can_be_excluded_at_once() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE cards (pan text PRIMARY KEY, holder text, cvv text, email text, pin boolean);
          SELECT threadline.audit_as_decided('cards', mask => ARRAY['email'])",
@@ -198,7 +198,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
 }
 
 #[test]
-fn what_is_declared_plain_is_there_and_not_redacted() {
+fn a_column_declared_plain_exists_and_is_not_redacted() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE cards (id int PRIMARY KEY, number text, token text GENERATED ALWAYS AS (md5(number)) STORED)",
     );

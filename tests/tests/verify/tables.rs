@@ -152,7 +152,7 @@ fn a_table_that_is_not_audited_any_more_records_nothing_also_when_its_triggers_a
 }
 
 #[test]
-fn what_cannot_be_verified_is_an_error() {
+fn a_table_that_cannot_be_verified_is_an_error() {
     let database = Database::new();
     let conn = &mut database.connect();
     let models = Models::new(vec![]);

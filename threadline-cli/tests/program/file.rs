@@ -168,7 +168,7 @@ fn a_policy_that_changes_in_the_file_changes_in_the_database() {
 }
 
 #[test]
-fn what_looks_secret_is_asked_about_before_anything_is_changed() {
+fn secret_looking_columns_are_asked_about_before_anything_is_changed() {
     let (place, conn) = &mut with_tables();
     place.done(&["install"]);
     place.file("[tables.logins]\nkeyless = true\n[tables.members]\n");

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_special_in_a_pattern_is_taken_as_it_is() {
+    fn special_characters_of_a_pattern_are_escaped() {
         assert_eq!(pattern("50%_a\\b"), "%50\\%\\_a\\\\b%");
     }
 }

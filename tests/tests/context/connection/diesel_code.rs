@@ -85,7 +85,7 @@ fn savepoints_belong_to_the_context_of_their_transaction() {
 }
 
 #[test]
-fn what_fails_or_panics_leaves_no_context() {
+fn failures_and_panics_leave_no_context() {
     let (_, conn) = &mut connect();
     user(1).scope(|| {
         let failed: QueryResult<()> = conn.transaction(|conn| {

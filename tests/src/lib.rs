@@ -12,16 +12,16 @@ pub mod socket;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::sql_types::{Nullable, Text, Timestamptz};
-use threadline::Models;
+use threadline::{Filter, Models, Page, TimelineEntry, timeline};
 pub use threadline_test_server::{Server, scratch_dir};
 
 pub use crate::dice::Dice;
@@ -38,6 +38,16 @@ impl Database {
     /// Creates a clone of the template: only the audit schema.
     pub fn new() -> Self {
         Self::clone_of(template())
+    }
+
+    /// Creates a clone of the template, runs statements that must succeed, and returns the
+    /// database with the connection that ran them.
+    #[track_caller]
+    pub fn with(sql: &str) -> (Self, PgConnection) {
+        let database = Self::new();
+        let mut conn = database.connect();
+        run(&mut conn, sql);
+        (database, conn)
     }
 
     /// Creates a database without an audit schema.
@@ -190,6 +200,14 @@ pub fn rolled_back() -> PgConnection {
     conn
 }
 
+/// Returns [`rolled_back`] after statements that must succeed.
+#[track_caller]
+pub fn rolled_back_with(sql: &str) -> PgConnection {
+    let mut conn = rolled_back();
+    run(&mut conn, sql);
+    conn
+}
+
 /// Opens a new connection to any URL.
 pub fn connect(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap_or_else(|e| panic!("{url}: {e}"))
@@ -201,6 +219,14 @@ pub fn run(conn: &mut PgConnection, sql: &str) {
     if let Err(error) = conn.batch_execute(sql) {
         panic!("{error}\nin: {sql}");
     }
+}
+
+/// Returns the error of a statement that must fail. An open transaction stays usable.
+#[track_caller]
+pub fn error_of(conn: &mut PgConnection, sql: &str) -> String {
+    conn.transaction(|conn| diesel::sql_query(sql).execute(conn))
+        .expect_err(sql)
+        .to_string()
 }
 
 /// Returns the single value of a query, as text.
@@ -231,6 +257,43 @@ pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
         .into_iter()
         .map(|row| row.line)
         .collect()
+}
+
+/// Returns the timeline of a filter in pages of a size, newest first.
+#[track_caller]
+pub fn pages(conn: &mut PgConnection, filter: &Filter, size: usize) -> Vec<Page<TimelineEntry>> {
+    let mut pages = vec![];
+    let mut next = None;
+    loop {
+        let query = timeline(filter.clone()).limit(size).after(next);
+        let page = query.page(conn).unwrap();
+        next.clone_from(&page.next);
+        pages.push(page);
+        if next.is_none() {
+            return pages;
+        }
+    }
+}
+
+/// The statements that a connection sends.
+#[derive(Debug, Clone, Default)]
+pub struct Sent(Arc<Mutex<Vec<String>>>);
+
+impl Sent {
+    /// Returns an instrumentation of the connection that records them.
+    pub fn log(&self) -> impl Instrumentation + use<> {
+        let Self(sent) = self.clone();
+        move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                sent.lock().unwrap().push(query.to_string());
+            }
+        }
+    }
+
+    /// Returns the statements since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
 }
 
 /// Returns the server's clock.

@@ -35,6 +35,10 @@ use diesel::prelude::*;
 use threadline::Protection;
 use threadline_tests::{Database, run};
 
+/// An audited table of the application.
+const ITEMS: &str =
+    "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
+
 /// A database with an owner of the audit, an application that owns its tables and an
 /// auditor. Roles belong to the whole server, so they are named by database.
 struct Protected {
@@ -61,6 +65,16 @@ impl Protected {
         );
         protected.protect();
         protected
+    }
+
+    /// Creates a database in which the application has run statements, and returns its
+    /// session, too. It ends first: its roles are dropped with the database.
+    #[track_caller]
+    fn with(sql: &str) -> (PgConnection, Self) {
+        let protected = Self::new();
+        let mut app = protected.session("app");
+        run(&mut app, sql);
+        (app, protected)
     }
 
     fn protection(&self) -> Protection {
@@ -90,10 +104,7 @@ impl Protected {
     /// Opens a session of the application, with an audited table of its own.
     fn application(&self) -> PgConnection {
         let mut conn = self.session("app");
-        run(
-            &mut conn,
-            "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
-        );
+        run(&mut conn, ITEMS);
         conn
     }
 }

@@ -85,7 +85,7 @@ fn category_and_verb_come_from_the_name_unless_they_are_given() {
 }
 
 #[test]
-fn what_is_not_said_comes_from_the_current_context() {
+fn fields_that_are_not_set_come_from_the_current_context() {
     let database = Database::new();
     let conn = &mut database.connect();
     let context = user("7");
@@ -148,9 +148,7 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
 
 #[test]
 fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.audited_transaction::<_, threadline::Error, _>(&user("1"), |conn| {
         record_action(conn, "note.planned")?;
         insert(conn, 1)?;
@@ -209,7 +207,7 @@ fn an_action_rolls_back_with_its_transaction_and_needs_none() {
 }
 
 #[test]
-fn what_cannot_be_recorded_says_why_before_anything_is_sent() {
+fn an_action_that_cannot_be_recorded_is_refused_before_anything_is_sent() {
     let database = Database::empty();
     let conn = &mut database.connect();
     assert_eq!(
@@ -274,9 +272,7 @@ fn recorded(conn: &mut PgConnection) -> Vec<String> {
 
 #[test]
 fn an_audited_action_is_recorded_however_it_ends() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let added = || Action::new("note.added").reason("asked");
     let done = conn.audited_action(&user("1"), added(), |conn| insert(conn, 1));
     assert_eq!(done, Ok(1));
@@ -325,9 +321,7 @@ fn an_audited_action_is_recorded_however_it_ends() {
 
 #[test]
 fn a_commit_that_fails_is_recorded() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     run(
         conn,
         "CREATE TABLE tags (note int REFERENCES notes DEFERRABLE INITIALLY DEFERRED)",
@@ -344,9 +338,7 @@ fn a_commit_that_fails_is_recorded() {
 
 #[test]
 fn inside_another_transaction_a_failure_is_recorded_if_that_commits() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for commits in [false, true] {
         let outer: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {
             insert(conn, 1)?;
@@ -376,9 +368,7 @@ fn inside_another_transaction_a_failure_is_recorded_if_that_commits() {
 
 #[test]
 fn an_audited_action_that_cannot_be_recorded_is_not_begun() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let mut begun = false;
     let done = conn.audited_action::<_, threadline::Error, _>(&user("1"), "Note", |_| {
         begun = true;
@@ -450,10 +440,8 @@ fn a_role_without_rights_on_the_tables_records_actions() {
 
 /// Also inside a failed transaction, in which no query can run.
 #[test]
-fn what_the_audit_itself_refuses_is_not_taken_for_a_missing_schema() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+fn a_refusal_of_the_audit_is_not_reported_as_a_missing_schema() {
+    let (database, conn) = &mut Database::with(NOTES);
     run(conn, "CREATE TABLE plain (id int)");
     let refusals = |conn: &mut PgConnection| {
         let grace = AuditContext::new(ActorRef::user("grace").unwrap());

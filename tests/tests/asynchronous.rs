@@ -22,6 +22,7 @@ mod stress;
 #[path = "asynchronous/transactions.rs"]
 mod transactions;
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
@@ -29,6 +30,7 @@ use diesel::{PgConnection, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use threadline::{ActorRef, AuditContext};
 use threadline_tests::{Database, rows, run};
+use tokio::task::JoinHandle;
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
@@ -82,7 +84,23 @@ fn polls_of(number: i32) -> usize {
     }
 }
 
-/// Waits until no other session of the database runs a statement.
+/// Awaits requests that [`polls_of`] cuts, and returns the numbers of those that completed.
+async fn completed<T>(requests: Vec<JoinHandle<Option<QueryResult<T>>>>) -> BTreeSet<i32> {
+    let all = requests.len();
+    let mut completed = BTreeSet::new();
+    for (request, number) in requests.into_iter().zip(1..) {
+        if let Some(result) = request.await.unwrap() {
+            result.unwrap();
+            completed.insert(number);
+        }
+    }
+    assert!(completed.len() >= all / 3, "{}", completed.len());
+    assert!(completed.len() < all, "{}", completed.len());
+    completed
+}
+
+/// Waits until no other session of the database runs a statement: a commit that was sent
+/// before its request was dropped has taken effect then.
 async fn until_idle(conn: &mut PgConnection) {
     let busy = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";

@@ -21,7 +21,7 @@ mod values;
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext};
-use threadline_tests::{rows, run};
+use threadline_tests::rows;
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
@@ -53,8 +53,4 @@ fn transactions(conn: &mut PgConnection) -> i64 {
         .unwrap()
         .parse()
         .unwrap()
-}
-
-fn setup(conn: &mut PgConnection) {
-    run(conn, NOTES);
 }

@@ -77,19 +77,23 @@ pub(crate) const TABLES: &str = "CREATE TABLE users (id int PRIMARY KEY, email t
      CREATE TABLE addresses (id int PRIMARY KEY, user_id int, street text NOT NULL, city text NOT NULL);";
 
 /// Creates the tables, audited as the models declare, and empty.
-pub(crate) fn people(database: &Database) -> PgConnection {
+pub(crate) fn people() -> (Database, PgConnection) {
+    people_in(Database::new())
+}
+
+/// Creates them in a given database.
+pub(crate) fn people_in(database: Database) -> (Database, PgConnection) {
     let mut conn = database.connect();
     run(&mut conn, TABLES);
     threadline::models![User, Address]
         .install(&mut conn)
         .unwrap();
-    conn
+    (database, conn)
 }
 
 /// Writes Jane, who is users:42, and Bob, who is users:43, and their addresses.
-pub(crate) fn jane_and_bob(database: &Database) -> PgConnection {
-    let mut conn = database.connect();
-    run(&mut conn, TABLES);
+pub(crate) fn jane_and_bob() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(TABLES);
     // This one is older than the audit.
     run(
         &mut conn,
@@ -111,7 +115,7 @@ pub(crate) fn jane_and_bob(database: &Database) -> PgConnection {
          DELETE FROM addresses WHERE id = 2;
          UPDATE users SET email = 'gone', born = NULL WHERE id = 42",
     );
-    conn
+    (database, conn)
 }
 
 /// Returns whether any table of the audit's schema contains a text.

@@ -22,3 +22,19 @@ mod poison;
 mod records;
 #[path = "history/types.rs"]
 mod types;
+
+use diesel::prelude::*;
+use threadline::Audited;
+
+diesel::table! {
+    users (id) { id -> BigInt, name -> Text, }
+}
+
+/// A record to which other rows refer.
+#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = users)]
+struct User {
+    id: i64,
+    #[allow(dead_code)]
+    name: String,
+}

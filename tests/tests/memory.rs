@@ -37,16 +37,11 @@ fn kibibytes(text: &str) -> u64 {
 
 #[test]
 fn memory_does_not_grow_with_the_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE TABLE events (id int PRIMARY KEY, body text NOT NULL);
-             INSERT INTO events SELECT i, repeat('x', 500) FROM generate_series(1, {ROWS}) AS i;
-             SELECT threadline.audit('events');"
-        ),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "CREATE TABLE events (id int PRIMARY KEY, body text NOT NULL);
+         INSERT INTO events SELECT i, repeat('x', 500) FROM generate_series(1, {ROWS}) AS i;
+         SELECT threadline.audit('events');"
+    ));
     run(
         conn,
         "UPDATE events SET body = 'changed' WHERE id % 100 = 0",

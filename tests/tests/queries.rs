@@ -51,9 +51,7 @@ fn load(conn: &mut PgConnection, transactions: i32) {
 
 #[test]
 fn a_transaction_is_given_whole() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let action = conn
         .audited_transaction::<_, threadline::Error, _>(&user("1"), |conn| {
             insert(conn, 1)?;
@@ -84,9 +82,7 @@ fn a_transaction_is_given_whole() {
 
 #[test]
 fn a_correlation_id_finds_the_context_and_the_actions_that_have_exactly_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let id = " padded, and long: ".to_owned() + &"x".repeat(400);
     let context = AuditContext::builder(ActorRef::user("1").unwrap())
         .correlation_id(&id)
@@ -162,9 +158,7 @@ fn an_actors_history_comes_in_pages_while_others_write() {
 
 #[test]
 fn anonymous_and_unknown_actors_have_histories_of_their_own() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let anonymous = AuditContext::new(ActorRef::anonymous());
     conn.audited_transaction(&anonymous, |conn| insert(conn, 1))
         .unwrap();
@@ -264,9 +258,7 @@ fn blamed(conn: &mut PgConnection, id: i32) -> Vec<String> {
 
 #[test]
 fn blame_names_the_last_change_of_each_column() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PAGED_NOTES);
+    let (_, conn) = &mut Database::with(PAGED_NOTES);
     execute(conn, "1", "UPDATE notes SET body = 'a'");
     assert_eq!(blamed(conn, 1), ["body \"a\" user:1 "]);
 
@@ -297,9 +289,7 @@ fn blame_names_the_last_change_of_each_column() {
 
 #[test]
 fn a_diff_has_a_stable_form() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PAGED_NOTES);
+    let (_, conn) = &mut Database::with(PAGED_NOTES);
     execute(conn, "1", "INSERT INTO notes VALUES (2, 'b', NULL)");
     execute(
         conn,
@@ -327,10 +317,7 @@ fn a_diff_has_a_stable_form() {
 
 #[test]
 fn a_diff_says_where_the_value_before_is_redacted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text, pages int);
          SELECT threadline.audit('notes', mask => ARRAY['body', 'pages']);
          INSERT INTO notes VALUES (2, 'secret', NULL);

@@ -14,7 +14,7 @@ mod purge;
 mod random;
 
 use diesel::PgConnection;
-use threadline_tests::{Database, run};
+use threadline_tests::run;
 
 diesel::table! {
     orders (id) {
@@ -31,16 +31,9 @@ pub(crate) struct Order {
     pub(crate) amount: i32,
 }
 
-/// Creates orders that are audited and kept for three years.
-pub(crate) fn kept(database: &Database) -> PgConnection {
-    let mut conn = database.connect();
-    run(
-        &mut conn,
-        "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
-         SELECT threadline.audit('orders', keep => '3 years')",
-    );
-    conn
-}
+/// Orders that are audited and kept for three years.
+pub(crate) const KEPT: &str = "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
+     SELECT threadline.audit('orders', keep => '3 years')";
 
 /// Posts all entries and makes everything on record older by a given time.
 pub(crate) fn age(conn: &mut PgConnection, by: &str) {

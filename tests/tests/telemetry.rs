@@ -10,7 +10,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, AuditedConnection, Erasure, Filter, Models, Worker,
     record_action,
 };
-use threadline_tests::{Database, rolled_back, run};
+use threadline_tests::{Database, rolled_back, rolled_back_with, run};
 
 use listener::{Reported, listen};
 
@@ -29,13 +29,8 @@ fn context() -> AuditContext {
         .unwrap()
 }
 
-fn create_table(conn: &mut PgConnection) {
-    run(
-        conn,
-        "CREATE TABLE canary_items (id text PRIMARY KEY, name text NOT NULL, CONSTRAINT canary_name UNIQUE (name));
-         SELECT threadline.audit('canary_items')",
-    );
-}
+const ITEMS: &str = "CREATE TABLE canary_items (id text PRIMARY KEY, name text NOT NULL, CONSTRAINT canary_name UNIQUE (name));
+         SELECT threadline.audit('canary_items')";
 
 fn insert(conn: &mut PgConnection, id: &str) -> QueryResult<usize> {
     diesel::sql_query("INSERT INTO canary_items VALUES ($1, 'canary-name')")
@@ -65,9 +60,7 @@ fn transactions(conn: &mut PgConnection) {
 
 #[test]
 fn transactions_are_spans_and_counted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_table(conn);
+    let (_, conn) = &mut Database::with(ITEMS);
     let reported = listen(|| transactions(conn));
     insta::assert_snapshot!(reported);
 }
@@ -90,9 +83,7 @@ fn spans_nest_in_those_of_the_application() {
 
 #[test]
 fn posting_purging_and_verifying_are_reported() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_table(conn);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "INSERT INTO canary_items VALUES ('canary', 'canary'); CREATE TABLE canary_others (id int)",
@@ -111,7 +102,7 @@ fn posting_purging_and_verifying_are_reported() {
 #[test]
 fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
     let database = Database::new();
-    create_table(&mut database.connect());
+    run(&mut database.connect(), ITEMS);
     let mut conn = AuditedConnection::<PgConnection>::establish(&database.url()).unwrap();
     let reported = listen(|| {
         context().scope(|| {
@@ -131,9 +122,7 @@ fn plain_transactions_that_carry_a_context_are_spans_and_counted() {
 
 #[test]
 fn posting_before_an_answer_and_erasing_are_reported() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_table(conn);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "INSERT INTO canary_items SELECT 'canary-' || n, 'canary-' || n FROM generate_series(1, 600) AS n",
@@ -152,9 +141,7 @@ fn posting_before_an_answer_and_erasing_are_reported() {
 
 #[test]
 fn a_worker_tells_what_it_posts_and_that_it_cannot() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_table(conn);
+    let (database, conn) = &mut Database::with(ITEMS);
     insert(conn, "canary").unwrap();
     let mut connect = [
         Ok(database.connect()),
@@ -183,9 +170,7 @@ fn a_worker_tells_what_it_posts_and_that_it_cannot() {
 
 #[test]
 fn no_actor_no_id_and_no_value_is_reported() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_table(conn);
+    let (_, conn) = &mut Database::with(ITEMS);
     let reported = listen(|| {
         transactions(conn);
         insert(conn, "canary-4").unwrap();
@@ -211,8 +196,7 @@ fn a_trace_is_recorded_where_there_is_one() {
             .unwrap()
     };
     assert!(context(&"0".repeat(32)).metadata().is_empty());
-    let conn = &mut rolled_back();
-    create_table(conn);
+    let conn = &mut rolled_back_with(ITEMS);
     conn.audited_transaction(&context("4bf92f3577b34da6a3ce929d0e0e4736"), |conn| {
         insert(conn, "1")
     })

@@ -10,7 +10,6 @@ mod recording;
 mod unattributed;
 
 use diesel::prelude::*;
-use threadline_tests::run;
 
 diesel::table! {
     users (id) { id -> BigInt, name -> Text, email -> Text, password -> Text, }
@@ -22,15 +21,10 @@ diesel::table! {
 
 /// Creates `users`, with masked addresses and unrecorded passwords, and `roles`, which
 /// refuses writes without an actor.
-fn create_tables(conn: &mut PgConnection) {
-    run(
-        conn,
-        "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL, password text NOT NULL DEFAULT 'secret');
+const TABLES: &str = "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL, password text NOT NULL DEFAULT 'secret');
          CREATE TABLE roles (user_id bigint, role text, PRIMARY KEY (user_id, role));
          SELECT threadline.audit('users', mask => ARRAY['email'], exclude => ARRAY['password']),
-                threadline.audit('roles', require_actor => true)",
-    );
-}
+                threadline.audit('roles', require_actor => true)";
 
 fn add_user(conn: &mut PgConnection, id: i64, name: &str) -> QueryResult<usize> {
     diesel::insert_into(users::table)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use threadline_tests::{now, rows, run, value};
+use threadline_tests::{Database, now, rows, run, value};
 
 #[path = "time_travel/altered.rs"]
 mod altered;
@@ -30,6 +30,15 @@ fn each(conn: &mut PgConnection, statements: &[&str]) -> DateTime<Utc> {
         run(conn, statement);
     }
     now(conn)
+}
+
+/// Creates a database in which statements have run, in a transaction each.
+#[track_caller]
+fn after_each(statements: &[&str]) -> (Database, PgConnection) {
+    let database = Database::new();
+    let mut conn = database.connect();
+    each(&mut conn, statements);
+    (database, conn)
 }
 
 /// A table as it was copied at an instant.

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_write_on_the_terminal_is_escaped_and_means_the_same() {
+    fn terminal_control_characters_are_escaped_and_mean_the_same() {
         let conn = &mut PgConnection::establish(Server::shared().url()).unwrap();
         for value in [
             "a\nb",

@@ -33,6 +33,7 @@ mod revert;
 mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod setters;
 mod sql;
 mod statement;
 mod telemetry;
@@ -99,7 +100,7 @@ pub use time_travel::{PastRecord, PastRecords, Version, VersionedModel};
 #[cfg(all(feature = "audited-connection", feature = "r2d2"))]
 pub use transactions::AutocommitInContext;
 #[cfg(feature = "diesel-async")]
-pub use transactions::{AsyncAuditExt, AsyncWork, Awaited};
+pub use transactions::{AsyncAuditExt, AsyncWork, Awaited, TransactionWork};
 pub use transactions::{AuditExt, AuditedTransactionBuilder, record_action, suspend, unmasked};
 #[cfg(feature = "audited-connection")]
 pub use transactions::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};

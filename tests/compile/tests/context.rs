@@ -2,6 +2,6 @@
 //! `TRYBUILD=overwrite` rewrites the messages.
 
 #[test]
-fn what_could_blame_the_wrong_person_does_not_compile() {
+fn code_that_could_name_the_wrong_actor_does_not_compile() {
     trybuild::TestCases::new().compile_fail("tests/context/fail/*.rs");
 }

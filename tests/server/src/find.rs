@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_chose_a_folder_without_a_server_gets_no_other() {
+    fn a_chosen_folder_without_a_server_is_not_replaced_by_another() {
         let missing = find_programs_for(Some("/nowhere".into())).unwrap_err();
         assert!(
             missing

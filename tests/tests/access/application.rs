@@ -1,7 +1,7 @@
 use threadline::{Action, ActorRef, AuditContext, AuditExt, record_action};
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 /// Returns every table of the audit, including later ones.
 fn tables(protected: &mut Protected) -> Vec<String> {
@@ -15,8 +15,7 @@ fn tables(protected: &mut Protected) -> Vec<String> {
 
 #[test]
 fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let context = AuditContext::new(ActorRef::user(1).unwrap());
     app.audited_transaction(&context, |conn| {
         run(
@@ -45,7 +44,7 @@ fn the_application_writes_and_is_recorded_and_can_change_nothing_of_it() {
 
     let other = protected.role("other");
     let app_role = protected.role("app");
-    for table in tables(&mut protected) {
+    for table in tables(protected) {
         for attempt in [
             "DELETE FROM threadline.{}",
             "TRUNCATE threadline.{}",
@@ -214,8 +213,7 @@ fn a_role_with_no_part_in_it_sees_nothing_and_is_recorded_all_the_same() {
 
 #[test]
 fn an_application_that_is_a_reader_too_can_look_back_and_revert() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let protection = protected.protection().reader(protected.role("app"));
     protection.apply(&mut protected.admin).unwrap();
     run(app, "INSERT INTO items VALUES (1, 'a')");

@@ -2,10 +2,10 @@
 //! the audit.
 
 use diesel::prelude::*;
-use threadline_tests::{rolled_back, rows, run, value};
+use threadline_tests::{rolled_back_with, rows, run, value};
 
 use super::code::SPIES;
-use super::{Protected, refused};
+use super::{ITEMS, Protected, refused};
 
 /// Runs statements, some of which may be refused.
 fn attempt(conn: &mut PgConnection, statements: &[&str]) {
@@ -16,10 +16,10 @@ fn attempt(conn: &mut PgConnection, statements: &[&str]) {
 
 /// Opens a session of the application with [`SPIES`] and the audited table `items`, which
 /// has the id 1.
-fn spying(protected: &mut Protected) -> PgConnection {
-    let mut app = protected.application();
+fn spying() -> (PgConnection, Protected) {
+    let (mut app, protected) = Protected::with(ITEMS);
     run(&mut app, SPIES);
-    app
+    (app, protected)
 }
 
 /// Asserts that the application's code ran only as the application itself.
@@ -68,8 +68,7 @@ fn maintain(protected: &mut Protected, table: &str) {
 
 #[test]
 fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
-    let mut protected = Protected::new();
-    let app = &mut spying(&mut protected);
+    let (app, protected) = &mut spying();
     run(
         app,
         "CREATE FUNCTION gone() RETURNS SETOF items LANGUAGE plpgsql AS $$ BEGIN
@@ -112,22 +111,21 @@ fn a_view_of_the_session_is_not_taken_for_the_rows_of_a_statement() {
             ],
         );
     }
-    assert_nobody_was_spied(&mut protected);
+    assert_nobody_was_spied(protected);
     run(
         app,
         "SELECT threadline.audit('items'); INSERT INTO items VALUES (3)",
     );
     assert_eq!(
-        recorded(&mut protected).last().map(String::as_str),
+        recorded(protected).last().map(String::as_str),
         Some("I | 3")
     );
 }
 
 #[test]
 fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
-    let mut protected = Protected::new();
+    let (app, protected) = &mut spying();
     let role = protected.role("app");
-    let app = &mut spying(&mut protected);
     let condition = format!(
         "$c$true) EXECUTE FUNCTION threadline.capture_1();
          DO $x$ BEGIN IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN EXECUTE 'ALTER ROLE {role} SUPERUSER'; END IF; END $x$;
@@ -157,14 +155,13 @@ fn a_condition_that_is_more_than_an_expression_is_run_by_nobody() {
         &["SELECT threadline.install_triggers(1, 'items')"],
     );
     refused(&mut protected.admin, "SELECT threadline.refresh('items')");
-    maintain(&mut protected, "items");
-    assert_nobody_was_spied(&mut protected);
+    maintain(protected, "items");
+    assert_nobody_was_spied(protected);
 }
 
 #[test]
 fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
-    let mut protected = Protected::new();
-    let app = &mut spying(&mut protected);
+    let (app, protected) = &mut spying();
     run(
         app,
         "CREATE TYPE holder AS (c checked);
@@ -209,7 +206,7 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
         refused(&mut protected.admin, &audit);
         run(app, &format!("SELECT threadline.refresh('{table}')"));
     }
-    assert_nobody_was_spied(&mut protected);
+    assert_nobody_was_spied(protected);
     // A condition of PostgreSQL's own types can be set by any role with the right.
     run(
         &mut protected.admin,
@@ -220,8 +217,7 @@ fn the_constants_of_a_condition_are_read_by_the_tables_owner_alone() {
 /// `verify` compares the trigger with the noted condition.
 #[test]
 fn a_condition_written_by_hand_is_not_noted_in_silence() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let note = format!(
         "GRANT TRIGGER ON items TO {}; SELECT threadline.note_condition('items')",
         protected.role("owner")
@@ -269,8 +265,7 @@ fn a_condition_written_by_hand_is_not_noted_in_silence() {
 
 #[test]
 fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit() {
-    let mut protected = Protected::new();
-    let app = &mut spying(&mut protected);
+    let (app, protected) = &mut spying();
     run(
         app,
         "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC",
@@ -340,7 +335,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
         );
         run(app, "SELECT threadline.post()");
     }
-    assert_nobody_was_spied(&mut protected);
+    assert_nobody_was_spied(protected);
     assert_eq!(
         value(
             &mut protected.admin,
@@ -353,8 +348,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
 
 #[test]
 fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "CREATE VIEW shown AS SELECT * FROM items;
@@ -374,7 +368,7 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
             &format!("CREATE OR REPLACE TRIGGER {trigger} EXECUTE FUNCTION threadline.capture_1()"),
         );
         run(app, "INSERT INTO items VALUES (1); DELETE FROM items");
-        assert_eq!(recorded(&mut protected).len(), 2, "{trigger}");
+        assert_eq!(recorded(protected).len(), 2, "{trigger}");
         run(&mut protected.admin, "DELETE FROM threadline.journal");
     }
     // A change that was not made: the trigger itself prevents it.
@@ -389,7 +383,7 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
                  INSERT INTO items VALUES (1)"
             ),
         );
-        assert_eq!(recorded(&mut protected), [""; 0], "{trigger}");
+        assert_eq!(recorded(protected), [""; 0], "{trigger}");
     }
     assert!(
         rows(
@@ -403,9 +397,8 @@ fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
 /// Casts, domains, generated columns, defaults, indexes, statistics, partition keys, rules
 /// and row-level policies.
 #[test]
-fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
-    let mut protected = Protected::new();
-    let app = &mut spying(&mut protected);
+fn code_in_a_table_definition_never_runs_as_the_role_that_maintains_its_audit() {
+    let (app, protected) = &mut spying();
     run(
         app,
         "CREATE FUNCTION spy_int(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM public.spy(''expression''); RETURN $1; END';
@@ -432,7 +425,7 @@ fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
                 "INSERT INTO {table} (id) VALUES (1), (2); UPDATE {table} SET id = 3 WHERE id = 1; DELETE FROM {table} WHERE id = 2; TRUNCATE {table}"
             ),
         );
-        maintain(&mut protected, table);
+        maintain(protected, table);
         run(app, &format!("INSERT INTO {table} (id) VALUES (1)"));
     }
     run(app, "SELECT threadline.post()");
@@ -440,13 +433,12 @@ fn what_a_table_is_made_of_is_run_by_nobody_who_maintains_its_audit() {
         &mut protected.admin,
         "SELECT threadline.post(); SELECT * FROM threadline.changes",
     );
-    assert_nobody_was_spied(&mut protected);
+    assert_nobody_was_spied(protected);
 }
 
 #[test]
 fn names_that_look_like_sql_are_names() {
-    let mut protected = Protected::new();
-    let app = &mut spying(&mut protected);
+    let (app, protected) = &mut spying();
     let column = r#""a\' || public.spy('name') || '{old_image} $$ $capture$ ; --""#;
     let table = r#""t\'; SELECT public.spy('name'); --""#;
     for strings in ["on", "off"] {
@@ -477,7 +469,7 @@ fn names_that_look_like_sql_are_names() {
             &format!("SELECT threadline.post(); DROP TABLE {table}"),
         );
     }
-    assert_nobody_was_spied(&mut protected);
+    assert_nobody_was_spied(protected);
     assert_eq!(
         rows(
             &mut protected.admin,
@@ -519,9 +511,7 @@ fn every_function_that_runs_as_the_owner_pins_its_path() {
 
 #[test]
 fn no_name_of_a_column_takes_the_search_path_from_a_capture_function() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         r#"CREATE TABLE people (id int PRIMARY KEY, "threadline.large_image(" text, email text);
            SELECT threadline.audit('people', mask => ARRAY['email'])"#,
     );

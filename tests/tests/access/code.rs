@@ -2,7 +2,7 @@
 
 use threadline_tests::{rows, run, value};
 
-use super::Protected;
+use super::{ITEMS, Protected};
 
 /// Types, casts, checks and indexes whose functions record as whom they run.
 pub(super) const SPIES: &str = "
@@ -35,11 +35,7 @@ fn calls_of(role: &str, protected: &mut Protected) -> Vec<String> {
 
 #[test]
 fn code_called_by_types_does_not_run_as_the_owner() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
-        &format!(
+    let (app, protected) = &mut Protected::with(&format!(
             "{SPIES}
              CREATE TABLE people (id code PRIMARY KEY, m mood, ms mood[], p pair, ps pair[], c checked, cs checked[], j json);
              CREATE TABLE keyed (m mood PRIMARY KEY, v int);
@@ -48,15 +44,11 @@ fn code_called_by_types_does_not_run_as_the_owner() {
              SELECT threadline.audit('people'), threadline.audit('keyed'), threadline.audit('parted');
              INSERT INTO people VALUES ('1'), ('2');
              INSERT INTO people VALUES ('3', 'fine', '{{fine,bad}}', '(fine,1)', '{{\"(fine,1)\",\"(,)\"}}', 1, '{{1,2}}', '{{}}');"
-        ),
-    );
-    assert_eq!(
-        calls_of("app", &mut protected),
-        ["domain", "domain of the key"]
-    );
+        ));
+    assert_eq!(calls_of("app", protected), ["domain", "domain of the key"]);
     run(app, "SELECT to_json(people), m::text FROM people");
     assert_eq!(
-        calls_of("app", &mut protected),
+        calls_of("app", protected),
         [
             "cast to json",
             "cast to text",
@@ -82,7 +74,7 @@ fn code_called_by_types_does_not_run_as_the_owner() {
              {writes}"
         ),
     );
-    assert_eq!(calls_of("owner", &mut protected), [""; 0]);
+    assert_eq!(calls_of("owner", protected), [""; 0]);
     assert_eq!(
         rows(
             &mut protected.admin,
@@ -112,11 +104,7 @@ fn code_called_by_types_does_not_run_as_the_owner() {
 
 #[test]
 fn code_called_by_the_planner_does_not_run_as_the_owner() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
-        &format!(
+    let (app, protected) = &mut Protected::with(&format!(
             "{SPIES}
              CREATE TABLE a (id int PRIMARY KEY, n int); CREATE INDEX ON a (id) WHERE spy_when_planned('index');
              CREATE TABLE b (id int PRIMARY KEY, n int CHECK (spy_when_planned('check')));
@@ -125,8 +113,7 @@ fn code_called_by_the_planner_does_not_run_as_the_owner() {
              CREATE POLICY p ON d USING (spy('policy'));
              SELECT threadline.audit('a'), threadline.audit('b'), threadline.audit('c'), threadline.audit('d');
              SET constraint_exclusion = on;"
-        ),
-    );
+        ));
     for table in ["a", "b", "c", "d"] {
         run(
             app,
@@ -135,13 +122,13 @@ fn code_called_by_the_planner_does_not_run_as_the_owner() {
             ),
         );
     }
-    assert_eq!(calls_of("owner", &mut protected), [""; 0]);
+    assert_eq!(calls_of("owner", protected), [""; 0]);
     run(
         app,
         "SELECT FROM a WHERE id = 1; SELECT FROM b; SELECT FROM c",
     );
     assert_eq!(
-        calls_of("app", &mut protected),
+        calls_of("app", protected),
         ["check", "index", "policy", "statistics"]
     );
     // If the rows could not be read, their removal is recorded nevertheless.
@@ -162,8 +149,7 @@ fn code_called_by_the_planner_does_not_run_as_the_owner() {
 
 #[test]
 fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let role = protected.role("app");
     run(
         &mut protected.admin,
@@ -189,11 +175,7 @@ fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
 
 #[test]
 fn code_called_by_a_new_type_does_not_run_as_the_owner() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
-        &format!(
+    let (app, protected) = &mut Protected::with(&format!(
             "{SPIES}
              CREATE TABLE parted (id int PRIMARY KEY, m text) PARTITION BY RANGE (id);
              CREATE TABLE part PARTITION OF parted DEFAULT;
@@ -202,8 +184,7 @@ fn code_called_by_a_new_type_does_not_run_as_the_owner() {
                  'BEGIN IF pg_trigger_depth() = 1 THEN UPDATE plain SET m = ''bad'' WHERE id = NEW.id; END IF; RETURN NULL; END';
              CREATE TRIGGER again AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION again();
              SELECT threadline.audit('parted'), threadline.audit('plain');"
-        ),
-    );
+        ));
     for table in ["parted", "plain"] {
         run(
             app,
@@ -219,7 +200,7 @@ fn code_called_by_a_new_type_does_not_run_as_the_owner() {
             ),
         );
     }
-    assert_eq!(calls_of("owner", &mut protected), [""; 0]);
+    assert_eq!(calls_of("owner", protected), [""; 0]);
     assert_eq!(
         rows(
             &mut protected.admin,
@@ -231,10 +212,7 @@ fn code_called_by_a_new_type_does_not_run_as_the_owner() {
 
 #[test]
 fn a_truncate_under_forced_row_security_is_recorded_whole() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+    let (_, protected) = &mut Protected::with(
         "CREATE TABLE forced (id int PRIMARY KEY); ALTER TABLE forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
          CREATE POLICY p ON forced TO current_user USING (true); SELECT threadline.audit('forced'); INSERT INTO forced VALUES (1), (2);
          TRUNCATE forced; INSERT INTO forced VALUES (3); SET row_security = off; TRUNCATE forced",

@@ -1,6 +1,6 @@
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 /// A role with the right to erase can do so through the two functions, and no other role
 /// can.
@@ -77,8 +77,7 @@ fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
 /// No code of a table's owner runs with the rights of the owner of the audit.
 #[test]
 fn an_erasure_runs_no_code_of_a_tables_owner() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "CREATE TABLE people (id int PRIMARY KEY, email text);

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt};
 use threadline_tests::{rows, run, value};
 
-use super::Protected;
+use super::{ITEMS, Protected};
 
 const SETTINGS: [&str; 3] = [
     "threadline.context",
@@ -54,8 +54,7 @@ fn by_transaction(protected: &mut Protected) -> Vec<String> {
 
 #[test]
 fn the_settings_of_an_earlier_transaction_of_the_session_attach_nothing_to_it() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let victim = as_user(app, "victim", "INSERT INTO items VALUES (1)");
     run(
         app,
@@ -88,8 +87,7 @@ fn the_settings_of_an_earlier_transaction_of_the_session_attach_nothing_to_it() 
 
 #[test]
 fn the_settings_of_another_open_session_attach_nothing_to_it() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let forger = &mut protected.session("app");
     run(app, "BEGIN");
     run(
@@ -115,7 +113,7 @@ fn the_settings_of_another_open_session_attach_nothing_to_it() {
     );
     run(app, "INSERT INTO items VALUES (4); COMMIT");
     assert_eq!(
-        by_transaction(&mut protected),
+        by_transaction(protected),
         [
             "victim | sql | 1,4",
             "NULL | untrusted | 2",
@@ -126,8 +124,7 @@ fn the_settings_of_another_open_session_attach_nothing_to_it() {
 
 #[test]
 fn the_settings_of_a_rolled_back_savepoint_attach_nothing_to_what_it_took_back() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(app, "BEGIN; SAVEPOINT s");
     run(
         app,

@@ -3,12 +3,11 @@
 use threadline::Models;
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 #[test]
 fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "CREATE TABLE people (id int PRIMARY KEY, ssn text);

@@ -4,7 +4,7 @@
 use diesel::connection::SimpleConnection;
 use threadline_tests::{Database, rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 /// Returns the result of `protect` after statements of the schema's owner, and the
 /// findings of `verify`; then everything is rolled back.
@@ -216,11 +216,10 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
 
 #[test]
 fn a_capture_function_is_compared_with_its_table() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let source = "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM threadline.journal; RETURN NULL; END'";
     let (refusal, _) = planted(
-        &mut protected,
+        protected,
         &format!("CREATE FUNCTION threadline.capture_99() {source}"),
     );
     assert!(
@@ -230,7 +229,7 @@ fn a_capture_function_is_compared_with_its_table() {
         "{refusal}"
     );
     let (refusal, _) = planted(
-        &mut protected,
+        protected,
         &format!(
             "CREATE FUNCTION threadline.capture_1(x int) {}",
             source.replace("trigger", "int")
@@ -241,7 +240,7 @@ fn a_capture_function_is_compared_with_its_table() {
         "{refusal}"
     );
     let replaced = format!("CREATE OR REPLACE FUNCTION threadline.capture_1() {source}");
-    let (refusal, _) = planted(&mut protected, &replaced);
+    let (refusal, _) = planted(protected, &replaced);
     assert!(refusal.contains("\n  function threadline.capture_1() is not what Threadline writes for public.items; run SELECT threadline.refresh('public.items')"), "{refusal}");
 
     // If a table is gone or no longer audited, its capture function cannot be checked.

@@ -3,14 +3,11 @@
 
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden, refused};
+use super::{ITEMS, Protected, forbidden, refused};
 
 #[test]
 fn the_migrations_of_the_application_audit_refresh_and_unaudit_its_tables() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+    let (_, protected) = &mut Protected::with(
         r#"CREATE SCHEMA shop;
            CREATE TABLE shop."Order" (id int PRIMARY KEY, email text, sum numeric);
            SELECT threadline.audit('shop."Order"');
@@ -40,8 +37,7 @@ fn the_migrations_of_the_application_audit_refresh_and_unaudit_its_tables() {
 
 #[test]
 fn no_right_to_make_triggers_outlives_the_call() {
-    let protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let owner = protected.role("owner");
     let given = format!(
         "SELECT string_agg(privilege_type, ',') FROM pg_class, aclexplode(relacl) WHERE relname = 'items' AND grantee = '{owner}'::regrole"
@@ -96,8 +92,7 @@ fn nobody_decides_about_the_table_of_another() {
 
 #[test]
 fn a_capture_function_records_its_own_table_alone() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     for (table, kind) in [("copies", ""), ("pg_temp.copies", "TEMPORARY ")] {
         run(
             app,
@@ -137,10 +132,7 @@ fn a_capture_function_records_its_own_table_alone() {
 
 #[test]
 fn partitions_that_the_application_adds_are_recorded_and_truncated() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+    let (_, protected) = &mut Protected::with(
         "CREATE TABLE events (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
          CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
          SELECT threadline.audit('events');
@@ -166,8 +158,7 @@ fn partitions_that_the_application_adds_are_recorded_and_truncated() {
 
 #[test]
 fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "CREATE FUNCTION spoil() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -243,8 +234,7 @@ fn tables_that_were_audited_before_stay_so() {
 /// audited as a table of its own once its owner decides so.
 #[test]
 fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "CREATE TABLE copies (id int PRIMARY KEY, name text);
@@ -291,11 +281,8 @@ fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
 }
 
 #[test]
-fn whoever_comes_to_own_a_table_makes_its_partitions() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+fn a_new_owner_of_a_table_can_create_its_partitions() {
+    let (_, protected) = &mut Protected::with(
         "CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id); SELECT threadline.audit('log')",
     );
     let other = protected.role("other");
@@ -318,9 +305,8 @@ fn whoever_comes_to_own_a_table_makes_its_partitions() {
 
 /// The role that decides what is recorded is recorded, too.
 #[test]
-fn what_is_done_to_the_audit_of_a_table_leaves_an_action() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+fn changes_of_the_audit_of_a_table_leave_an_action() {
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         r#"SELECT threadline.audit('items');

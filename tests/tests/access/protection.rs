@@ -1,7 +1,7 @@
 use threadline::Protection;
 use threadline_tests::{Database, rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 fn owners(protected: &mut Protected) -> Vec<String> {
     rows(
@@ -28,8 +28,7 @@ fn everything_in_the_schema_has_the_one_owner_and_who_asks_for_the_status_sees_i
 
 #[test]
 fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let rights = "SELECT o.name, a.grantee, a.privilege_type FROM (
         SELECT oid::regclass::text AS name, relacl AS acl FROM pg_class WHERE relnamespace IN ('threadline'::regnamespace, 'public'::regnamespace)
         UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace
@@ -46,7 +45,7 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
          ALTER FUNCTION threadline.post(integer) OWNER TO CURRENT_USER",
     );
     protected.protect();
-    assert_eq!(owners(&mut protected), [protected.role("owner")]);
+    assert_eq!(owners(protected), [protected.role("owner")]);
     assert_eq!(rows(&mut protected.admin, rights), before);
     forbidden(app, "INSERT INTO threadline.suspensions DEFAULT VALUES");
     // This program does not protect a later version of the schema.

@@ -1,6 +1,6 @@
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden};
+use super::{ITEMS, Protected, forbidden};
 
 /// A role with the right to purge removes what the policies allow, and nothing else.
 #[test]
@@ -66,8 +66,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
 /// An application's operations on its own tables need no other right.
 #[test]
 fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "INSERT INTO items VALUES (1), (2);

@@ -6,7 +6,7 @@ use threadline::{
 };
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, forbidden, refused};
+use super::{ITEMS, Protected, forbidden, refused};
 
 /// Opens a session of an application with the right to suspend.
 pub(super) fn suspending() -> (Protected, PgConnection) {
@@ -32,7 +32,7 @@ pub(super) fn keys(protected: &mut Protected) -> Vec<String> {
 }
 
 #[test]
-fn what_a_suspended_transaction_does_is_not_recorded_and_that_is_recorded() {
+fn a_suspended_transaction_is_not_recorded_but_its_suspension_is() {
     let (mut protected, mut app) = suspending();
     let app = &mut app;
     app.audited_transaction(&admin(), |conn| {
@@ -144,8 +144,7 @@ fn verify_says_that_something_was_written_unrecorded() {
 
 #[test]
 fn only_a_role_that_was_let_can_suspend() {
-    let protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     forbidden(app, "SELECT threadline.suspend('no')");
     forbidden(
         &mut protected.session("auditor"),
@@ -163,15 +162,14 @@ fn only_a_role_that_was_let_can_suspend() {
 
 #[test]
 fn no_setting_suspends_by_itself() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "SET threadline.suspended = 'yes';
          INSERT INTO items VALUES (1); INSERT INTO items VALUES (2), (3); TRUNCATE items;
          BEGIN; SELECT set_config('threadline.suspended', 'yes', true); INSERT INTO items VALUES (4); COMMIT",
     );
-    assert_eq!(keys(&mut protected).len(), 7);
+    assert_eq!(keys(protected).len(), 7);
     // Nor anything that resembles it.
     assert_eq!(
         refused(

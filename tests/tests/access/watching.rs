@@ -3,7 +3,7 @@
 use threadline::{FindingCode, Models, Severity};
 use threadline_tests::{rows, run, value};
 
-use super::{Protected, refused};
+use super::{ITEMS, Protected, refused};
 
 /// Returns the recorded trigger changes, and deletes them.
 fn noted(protected: &mut Protected) -> Vec<String> {
@@ -17,8 +17,7 @@ fn noted(protected: &mut Protected) -> Vec<String> {
 
 #[test]
 fn triggers_that_were_off_for_a_moment_leave_an_action() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     for (off, on, expected) in [
         (
             "ALTER TABLE items DISABLE TRIGGER ALL",
@@ -58,24 +57,18 @@ fn triggers_that_were_off_for_a_moment_leave_an_action() {
             ),
         );
         assert_eq!(
-            noted(&mut protected),
+            noted(protected),
             [format!("public.items | {expected}")],
             "{off}"
         );
     }
     run(app, "DROP TABLE items");
-    assert_eq!(
-        noted(&mut protected),
-        ["public.items | the table was dropped"]
-    );
+    assert_eq!(noted(protected), ["public.items | the table was dropped"]);
 }
 
 #[test]
 fn partitions_that_left_for_a_moment_leave_an_action() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+    let (app, protected) = &mut Protected::with(
         "CREATE TABLE events (id int PRIMARY KEY) PARTITION BY RANGE (id);
          CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10);
          SELECT threadline.audit('events');
@@ -87,7 +80,7 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
         "DELETE FROM threadline.watched_partitions",
     );
     protected.protect();
-    assert_eq!(noted(&mut protected), [""; 0]);
+    assert_eq!(noted(protected), [""; 0]);
     for part in [1, 2] {
         run(
             app,
@@ -97,7 +90,7 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
             ),
         );
         assert_eq!(
-            noted(&mut protected),
+            noted(protected),
             [format!("public.events_{part} | the partition was detached")]
         );
     }
@@ -106,28 +99,22 @@ fn partitions_that_left_for_a_moment_leave_an_action() {
         "ALTER TABLE events_2 DISABLE TRIGGER \"!threadline_capture_1\"; ALTER TABLE events_2 ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"",
     );
     assert_eq!(
-        noted(&mut protected),
+        noted(protected),
         ["public.events_2 | trigger \"!threadline_capture_1\" was disabled"]
     );
     run(app, "DROP TABLE events_2");
     assert_eq!(
-        noted(&mut protected),
+        noted(protected),
         ["public.events_2 | the table was dropped"]
     );
     run(app, "DROP TABLE events");
-    assert_eq!(
-        noted(&mut protected),
-        ["public.events | the table was dropped"]
-    );
+    assert_eq!(noted(protected), ["public.events | the table was dropped"]);
 }
 
 /// Also one that was attached after the last refresh, for every query about the past.
 #[test]
-fn who_took_a_partition_away_and_when_is_noted_at_once() {
-    let mut protected = Protected::new();
-    let app = &mut protected.session("app");
-    run(
-        app,
+fn a_detached_partition_is_noted_at_once_with_the_role_and_the_time() {
+    let (app, protected) = &mut Protected::with(
         "CREATE TABLE log (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);
          CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10);
          SELECT threadline.audit('log');
@@ -174,7 +161,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
             )
             .replace("10 - 10", "0").replace("20 - 10", "10").replace("30 - 10", "20")]
         );
-        let found = left(&mut protected);
+        let found = left(protected);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             found[0].starts_with(&format!(
@@ -196,7 +183,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
             );
         }
         run(app, "SELECT threadline.refresh('log')");
-        assert_eq!(left(&mut protected), [""; 0]);
+        assert_eq!(left(protected), [""; 0]);
         assert_eq!(
             rows(
                 &mut protected.admin,
@@ -210,7 +197,7 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
         app,
         "ALTER TABLE log ATTACH PARTITION log_1 FOR VALUES FROM (0) TO (10)",
     );
-    let found = left(&mut protected);
+    let found = left(protected);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].starts_with("the partition was detached at 20"),
@@ -227,9 +214,8 @@ fn who_took_a_partition_away_and_when_is_noted_at_once() {
 }
 
 #[test]
-fn what_migrations_do_leaves_none() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+fn migrations_leave_no_note() {
+    let (app, protected) = &mut Protected::with(ITEMS);
     run(
         app,
         "SELECT threadline.audit('items', condition => 'NEW.id > 0', operations => '{insert,update,truncate}');
@@ -255,13 +241,12 @@ fn what_migrations_do_leaves_none() {
          SELECT threadline.unaudit('shop.goods'); DROP TABLE shop.goods;
          SELECT threadline.unaudit('events'); DROP TABLE events",
     );
-    assert_eq!(noted(&mut protected), [""; 0]);
+    assert_eq!(noted(protected), [""; 0]);
 }
 
 #[test]
 fn verify_says_who_did_it_and_when() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let models = Models::new(vec![]);
     let before = chrono::Utc::now();
     let auditor = protected.role("auditor");
@@ -279,7 +264,7 @@ fn verify_says_who_did_it_and_when() {
             .run(&mut protected.session("auditor"))
             .unwrap()
     };
-    let verification = verify(&mut protected, before);
+    let verification = verify(protected, before);
     assert!(verification.is_sound());
     assert_eq!(verification.findings.len(), 1);
     let finding = &verification.findings[0];
@@ -302,11 +287,7 @@ fn verify_says_who_did_it_and_when() {
             .len()
             == 1
     );
-    assert!(
-        verify(&mut protected, chrono::Utc::now())
-            .findings
-            .is_empty()
-    );
+    assert!(verify(protected, chrono::Utc::now()).findings.is_empty());
     assert_eq!(
         refused(
             app,
@@ -320,8 +301,7 @@ fn verify_says_who_did_it_and_when() {
 /// The command succeeds despite any obstacle, and no setting prevents the record.
 #[test]
 fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
-    let mut protected = Protected::new();
-    let app = &mut protected.application();
+    let (app, protected) = &mut Protected::with(ITEMS);
     let off_and_on = "ALTER TABLE items DISABLE TRIGGER ALL; ALTER TABLE items ENABLE ALWAYS TRIGGER \"!threadline_capture_1\", ENABLE ALWAYS TRIGGER \"!threadline_truncate_1\"";
     for setting in [
         "SET threadline.context = 'not json'",
@@ -343,7 +323,7 @@ fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
                 off_and_on.replace("items", "public.items")
             ),
         );
-        assert_eq!(noted(&mut protected).len(), 1, "{setting}");
+        assert_eq!(noted(protected).len(), 1, "{setting}");
     }
     // A broken object in the audit itself.
     run(

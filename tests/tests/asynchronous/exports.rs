@@ -119,7 +119,7 @@ async fn a_reader_that_is_gone_gives_the_connection_back() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_from_the_beginning_is_the_error_of_the_call() {
+async fn an_error_before_the_first_row_is_the_error_of_the_call() {
     let database = Database::empty();
     let export = Export::new(Filter::new());
     let error = export

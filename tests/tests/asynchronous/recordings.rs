@@ -14,7 +14,7 @@ use threadline_tests::rows;
 use super::{connect, database, insert as add, user};
 
 #[tokio::test]
-async fn what_asynchronous_code_recorded_is_asserted_as_of_any_other() {
+async fn recordings_of_asynchronous_code_are_asserted_like_any_other() {
     let database = database();
     let mut conn = connect(&database).await;
     let mut other = connect(&database).await;

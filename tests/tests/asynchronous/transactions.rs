@@ -6,7 +6,7 @@ use threadline::{
     Action, ActionFilter, AsyncAuditExt, AuditContext, Filter, InContextExt, actions,
     record_action, timeline,
 };
-use threadline_tests::{rows, value};
+use threadline_tests::{Sent, rows, value};
 
 use super::{connect, database, insert, kept, recorded, user};
 
@@ -197,24 +197,16 @@ async fn an_action_is_recorded_however_it_ends() {
 /// The context is sent with `BEGIN`: two messages around those of `work`.
 #[tokio::test]
 async fn a_context_costs_no_message() {
-    use std::sync::{Arc, Mutex};
-
-    use diesel::connection::InstrumentationEvent;
     use diesel_async::AsyncConnection;
 
     let database = database();
     let conn = &mut connect(&database).await;
-    let messages = Arc::new(Mutex::new(vec![]));
-    let log = Arc::clone(&messages);
-    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            log.lock().unwrap().push(query.to_string());
-        }
-    });
+    let sent = Sent::default();
+    conn.set_instrumentation(sent.log());
     conn.audited_transaction::<_, Error, _>(&user(1), async |conn| insert(conn, 1).await)
         .await
         .unwrap();
-    let messages = messages.lock().unwrap();
+    let messages = sent.take();
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(messages[0].starts_with("BEGIN; SELECT"), "{messages:?}");
     assert_eq!(messages[2], "COMMIT");

@@ -1,23 +1,15 @@
 //! Tables with policies that record only a part.
 
-use diesel::prelude::*;
-use threadline_tests::{changes, rolled_back, rows, run};
+use threadline_tests::{changes, error_of, rolled_back_with, rows, run};
 
 const NO_EXPRESSION: &str = "threadline: the condition under which table public.orders is recorded has a quote, a comment, a semicolon, a backslash or a dollar sign that does not belong into an expression";
 
 const ORDERS: &str =
     "CREATE TABLE orders (id int PRIMARY KEY, status text, note text, amount numeric)";
 
-fn error_of(conn: &mut PgConnection, sql: &str) -> String {
-    conn.transaction(|conn| diesel::sql_query(sql).execute(conn))
-        .expect_err(sql)
-        .to_string()
-}
-
 #[test]
 fn only_chosen_columns_are_recorded_also_after_new_ones() {
-    let conn = &mut rolled_back();
-    run(conn, ORDERS);
+    let conn = &mut rolled_back_with(ORDERS);
     run(
         conn,
         "SELECT threadline.audit('orders', columns => ARRAY['status', 'note'], mask => ARRAY['note']);
@@ -41,8 +33,7 @@ fn only_chosen_columns_are_recorded_also_after_new_ones() {
 
 #[test]
 fn only_chosen_operations_are_recorded() {
-    let conn = &mut rolled_back();
-    run(conn, ORDERS);
+    let conn = &mut rolled_back_with(ORDERS);
     run(
         conn,
         "SELECT threadline.audit('orders', operations => ARRAY['update', 'delete']);
@@ -63,8 +54,7 @@ fn only_chosen_operations_are_recorded() {
 
 #[test]
 fn only_rows_that_meet_the_condition_are_recorded() {
-    let conn = &mut rolled_back();
-    run(conn, ORDERS);
+    let conn = &mut rolled_back_with(ORDERS);
     run(
         conn,
         "SELECT threadline.audit('orders', operations => ARRAY['update'], condition => 'OLD.status IS DISTINCT FROM NEW.status');
@@ -151,9 +141,8 @@ fn only_rows_that_meet_the_condition_are_recorded() {
 }
 
 #[test]
-fn what_was_cannot_be_said_where_not_everything_is_recorded() {
-    let conn = &mut rolled_back();
-    run(conn, ORDERS);
+fn past_states_are_incomplete_where_not_every_change_is_recorded() {
+    let conn = &mut rolled_back_with(ORDERS);
     for policy in [
         "operations => ARRAY['update']",
         "condition => 'NEW.amount > 5', operations => ARRAY['insert']",

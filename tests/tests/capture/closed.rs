@@ -1,7 +1,6 @@
 //! Redaction against changes that are made to evade it.
 
-use diesel::RunQueryDsl;
-use threadline_tests::{Database, Server, rows, run, scratch_dir, value};
+use threadline_tests::{Database, Server, error_of, rows, run, scratch_dir, value};
 
 const SECRET: &str = "s3cr3t";
 
@@ -19,20 +18,15 @@ fn recorded_without_secret(conn: &mut diesel::PgConnection) -> Vec<String> {
 
 #[test]
 fn a_column_put_exactly_where_another_was_is_not_taken_for_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE TABLE items (id int PRIMARY KEY, phone_old text, phone text);
-             SELECT threadline.audit('items', mask => ARRAY['phone']);
-             ALTER TABLE items DROP phone_old;
-             ALTER TABLE items RENAME phone TO phone_old;
-             ALTER TABLE items ADD phone text;
-             INSERT INTO items VALUES (1, '{SECRET}', 'x');
-             UPDATE items SET phone_old = '{SECRET}2';"
-        ),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "CREATE TABLE items (id int PRIMARY KEY, phone_old text, phone text);
+         SELECT threadline.audit('items', mask => ARRAY['phone']);
+         ALTER TABLE items DROP phone_old;
+         ALTER TABLE items RENAME phone TO phone_old;
+         ALTER TABLE items ADD phone text;
+         INSERT INTO items VALUES (1, '{SECRET}', 'x');
+         UPDATE items SET phone_old = '{SECRET}2';"
+    ));
     assert_eq!(
         recorded_without_secret(conn)[0],
         r#"I | 1 | NULL | NULL | {"id": 1, "phone": "***", "phone_old": "***"}"#
@@ -41,10 +35,7 @@ fn a_column_put_exactly_where_another_was_is_not_taken_for_it() {
 
 #[test]
 fn names_swapped_between_two_writes_of_one_transaction_hide_nothing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
          SELECT threadline.audit('items', mask => ARRAY['email']);",
     );
@@ -61,10 +52,7 @@ fn names_swapped_between_two_writes_of_one_transaction_hide_nothing() {
 
 #[test]
 fn an_old_snapshot_does_not_see_names_that_are_gone() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
          SELECT threadline.audit('items', mask => ARRAY['email']);",
     );
@@ -83,11 +71,7 @@ fn an_old_snapshot_does_not_see_names_that_are_gone() {
 
 #[test]
 fn a_generated_column_is_as_secret_as_what_it_is_made_from() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
+    let (_, conn) = &mut Database::with(&format!(
             "CREATE TABLE items (id int PRIMARY KEY, email text, pin text, size int GENERATED ALWAYS AS (id * 2) STORED,
                  lower_email text GENERATED ALWAYS AS (lower(email)) STORED,
                  both_of_them text GENERATED ALWAYS AS (email || pin) STORED);
@@ -95,8 +79,7 @@ fn a_generated_column_is_as_secret_as_what_it_is_made_from() {
              INSERT INTO items VALUES (1, '{SECRET}', '{SECRET}');
              SELECT threadline.refresh('items');
              UPDATE items SET email = '{SECRET}2';"
-        ),
-    );
+        ));
     assert_eq!(
         recorded_without_secret(conn),
         [
@@ -108,70 +91,50 @@ fn a_generated_column_is_as_secret_as_what_it_is_made_from() {
 
 #[test]
 fn a_secret_that_becomes_the_key_is_not_recorded_as_one() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE TABLE items (id int PRIMARY KEY, ssn text NOT NULL);
-             SELECT threadline.audit('items', mask => ARRAY['ssn']);
-             ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (ssn), ADD COLUMN x int;
-             INSERT INTO items VALUES (1, '{SECRET}');
-             DELETE FROM items;"
-        ),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "CREATE TABLE items (id int PRIMARY KEY, ssn text NOT NULL);
+         SELECT threadline.audit('items', mask => ARRAY['ssn']);
+         ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (ssn), ADD COLUMN x int;
+         INSERT INTO items VALUES (1, '{SECRET}');
+         DELETE FROM items;"
+    ));
     assert_eq!(
         recorded_without_secret(conn)[0],
         r#"I | 1 | NULL | NULL | {"id": 1, "ssn": "***"}"#
     );
-    let refused = diesel::sql_query("SELECT threadline.refresh('items')")
-        .execute(conn)
-        .unwrap_err();
+    let refused = error_of(conn, "SELECT threadline.refresh('items')");
     assert!(
-        refused
-            .to_string()
-            .contains("column ssn belongs to the primary key"),
+        refused.contains("column ssn belongs to the primary key"),
         "{refused}"
     );
 }
 
 #[test]
 fn a_key_generated_from_a_secret_is_refused() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (ssn text NOT NULL, key text GENERATED ALWAYS AS (lower(ssn)) STORED PRIMARY KEY)",
     );
-    let refused = diesel::sql_query("SELECT threadline.audit('items', mask => ARRAY['ssn'])")
-        .execute(conn)
-        .unwrap_err();
+    let refused = error_of(
+        conn,
+        "SELECT threadline.audit('items', mask => ARRAY['ssn'])",
+    );
     assert!(
-        refused
-            .to_string()
-            .contains("column key belongs to the primary key"),
+        refused.contains("column key belongs to the primary key"),
         "{refused}"
     );
 }
 
 #[test]
 fn a_detached_partition_does_not_act_for_its_parent() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE events (id int PRIMARY KEY, secret text) PARTITION BY RANGE (id);
          CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
          CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200);
          SELECT threadline.audit('events', mask => ARRAY['secret']);",
     );
-    let refused = diesel::sql_query("SELECT threadline.unaudit('events_1')")
-        .execute(conn)
-        .unwrap_err();
+    let refused = error_of(conn, "SELECT threadline.unaudit('events_1')");
     assert!(
-        refused
-            .to_string()
-            .contains("SELECT threadline.unaudit('public.events')"),
+        refused.contains("SELECT threadline.unaudit('public.events')"),
         "{refused}"
     );
     run(
@@ -260,13 +223,8 @@ fn a_schema_dumped_without_its_data_stays_closed() {
         .as_deref(),
         Some("2")
     );
-    let refused = diesel::sql_query("SELECT threadline.refresh('a')")
-        .execute(conn)
-        .unwrap_err();
-    assert!(
-        refused.to_string().contains("was not restored with it"),
-        "{refused}"
-    );
+    let refused = error_of(conn, "SELECT threadline.refresh('a')");
+    assert!(refused.contains("was not restored with it"), "{refused}");
     run(
         conn,
         "SELECT threadline.audit('a', mask => ARRAY['mail']), threadline.audit('b')",
@@ -292,10 +250,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
 
 #[test]
 fn masked_null_differs_from_masked_composite_of_null() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TYPE pair AS (a int, b int);
          CREATE TABLE items (id int PRIMARY KEY, p pair);
          SELECT threadline.audit('items', mask => ARRAY['p']);
@@ -312,19 +267,14 @@ fn masked_null_differs_from_masked_composite_of_null() {
 
 #[test]
 fn a_refresh_keeps_what_was_secret_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
+    let (_, conn) = &mut Database::with(&format!(
             "CREATE TABLE items (id int PRIMARY KEY, email text, pin text, lower_email text GENERATED ALWAYS AS (lower(email)) STORED, note text);
              SELECT threadline.audit('items', mask => ARRAY['email'], exclude => ARRAY['pin']);
              ALTER TABLE items DROP pin, ADD pin text; ALTER TABLE items ALTER lower_email DROP EXPRESSION;
              ALTER TABLE items RENAME email TO mail; ALTER TABLE items ADD email text;
              SELECT threadline.refresh('items');
              INSERT INTO items (id, mail, email, pin, lower_email, note) VALUES (1, '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}', 'n');"
-        ),
-    );
+        ));
     assert_eq!(
         recorded_without_secret(conn),
         [
@@ -349,10 +299,7 @@ fn an_old_snapshot_does_not_see_columns_that_came_or_changed() {
             "INSERT INTO items (id, name, email) VALUES (1, 'a', ARRAY['{}'])",
         ),
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
+        let (database, conn) = &mut Database::with(
             "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
              SELECT threadline.audit('items', mask => ARRAY['email']);",
         );

@@ -1,7 +1,7 @@
 //! Every way to change an audited row leaves a record: one test for each way.
 
 use diesel::PgConnection;
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back_with, rows, run, value};
 
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
@@ -23,8 +23,7 @@ fn recorded(conn: &mut PgConnection) -> Vec<String> {
 
 /// Returns the changes recorded for writes to a fresh `items` with rows 1 and 2.
 fn recorded_of(write: &str) -> Vec<String> {
-    let conn = &mut rolled_back();
-    run(conn, ITEMS);
+    let conn = &mut rolled_back_with(ITEMS);
     run(conn, "INSERT INTO items VALUES (1, 'a'), (2, 'b')");
     run(conn, write);
     recorded(conn).split_off(2)
@@ -105,9 +104,7 @@ fn merge_records_each_insert_update_and_delete() {
 
 #[test]
 fn copy_records_every_row() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     let file = threadline_tests::scratch_dir().join("items.sql");
     let lines: String = (1..=3000).map(|id| format!("{id}\tn{id}\n")).collect();
     std::fs::write(&file, format!("COPY items FROM stdin;\n{lines}\\.\n")).unwrap();
@@ -137,9 +134,7 @@ fn copy_records_every_row() {
 
 #[test]
 fn truncate_of_several_tables_records_the_rows_of_each() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE parts (id int PRIMARY KEY, item int REFERENCES items);
          CREATE TABLE others (id int PRIMARY KEY);
          SELECT threadline.audit('items'), threadline.audit('parts'), threadline.audit('others');
@@ -162,15 +157,10 @@ fn truncate_of_several_tables_records_the_rows_of_each() {
 
 #[test]
 fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "{ITEMS}; UPDATE threadline.audited_tables SET truncate_limit = 1000;
-             INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 1001) AS k"
-        ),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "{ITEMS}; UPDATE threadline.audited_tables SET truncate_limit = 1000;
+         INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 1001) AS k"
+    ));
     let full = value(conn, "clock_timestamp()").unwrap();
     run(conn, "TRUNCATE items");
     let empty = value(conn, "clock_timestamp()").unwrap();
@@ -220,9 +210,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
 
 #[test]
 fn cascades_of_foreign_keys_are_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY);
          CREATE TABLE parts (id int PRIMARY KEY, item int REFERENCES items ON DELETE CASCADE ON UPDATE CASCADE);
          CREATE TABLE hints (id int PRIMARY KEY, item int DEFAULT 3 REFERENCES items ON DELETE SET NULL ON UPDATE SET DEFAULT);
@@ -250,9 +238,7 @@ fn cascades_of_foreign_keys_are_recorded() {
 
 #[test]
 fn keys_shifted_in_bulk_are_recorded_with_the_keys_before() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, name text); SELECT threadline.audit('items');
          INSERT INTO items SELECT k, 'n' || k FROM generate_series(1, 250) AS k;
          TRUNCATE threadline.journal, threadline.ledger_changes;
@@ -271,17 +257,12 @@ fn keys_shifted_in_bulk_are_recorded_with_the_keys_before() {
 #[test]
 fn keys_under_a_deferred_constraint_are_recorded() {
     for rows_of_each in [1, 150] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
-            &format!(
+        let (_, conn) = &mut Database::with(&format!(
                 "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, name text); SELECT threadline.audit('items');
                  BEGIN; INSERT INTO items SELECT k, 'a' || k FROM generate_series(1, {rows_of_each}) AS k;
                  INSERT INTO items SELECT k, 'b' || k FROM generate_series(1, {rows_of_each}) AS k;
                  UPDATE items SET name = name || 'x'; DELETE FROM items WHERE name LIKE 'a%'; COMMIT"
-            ),
-        );
+            ));
         assert_eq!(
             rows(
                 conn,
@@ -294,10 +275,7 @@ fn keys_under_a_deferred_constraint_are_recorded() {
 
 #[test]
 fn constraint_triggers_that_wait_for_the_end() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE totals (id int PRIMARY KEY, n int);
          INSERT INTO totals VALUES (1, 0);
          CREATE FUNCTION total() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE totals SET n = n + 1; RETURN NULL; END $$;
@@ -320,9 +298,7 @@ fn constraint_triggers_that_wait_for_the_end() {
 
 #[test]
 fn triggers_before_and_after_also_on_other_tables() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE log (id int PRIMARY KEY, name text);
          CREATE FUNCTION upper_name() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
          CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.id, NEW.name); RETURN NULL; END $$;
@@ -347,9 +323,7 @@ fn triggers_before_and_after_also_on_other_tables() {
 
 #[test]
 fn writes_through_rules_and_views_are_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE requests (id int);
          CREATE VIEW short AS SELECT id, name FROM items WHERE id < 100;
          CREATE RULE request AS ON INSERT TO requests DO INSTEAD INSERT INTO items VALUES (NEW.id, 'requested');
@@ -373,8 +347,7 @@ const SALES: &str = "CREATE TABLE sales (id int, region text, amount int, PRIMAR
 
 #[test]
 fn partitions_are_recorded_while_they_are_attached() {
-    let conn = &mut rolled_back();
-    run(conn, SALES);
+    let conn = &mut rolled_back_with(SALES);
     run(
         conn,
         "CREATE TABLE sales_s PARTITION OF sales FOR VALUES IN ('s');
@@ -399,9 +372,7 @@ fn partitions_are_recorded_while_they_are_attached() {
 
 #[test]
 fn an_audited_table_that_becomes_a_partition_goes_on_being_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE all_items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
          CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
          ALTER TABLE all_items ATTACH PARTITION items FOR VALUES FROM (0) TO (100);
@@ -426,9 +397,7 @@ fn an_audited_table_that_becomes_a_partition_goes_on_being_recorded() {
 
 #[test]
 fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE all_items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
          CREATE TABLE items (id int PRIMARY KEY, name text);
          SELECT threadline.audit('all_items'), threadline.audit('items');
@@ -455,9 +424,7 @@ fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
 
 #[test]
 fn inheritance_children_and_parents_are_recorded_each() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE people (id int PRIMARY KEY, name text); CREATE TABLE staff (PRIMARY KEY (id), pay int) INHERITS (people);
          SELECT threadline.audit('people'), threadline.audit('staff');
          INSERT INTO people VALUES (1, 'a'); INSERT INTO staff VALUES (2, 'b', 10);
@@ -478,8 +445,7 @@ fn inheritance_children_and_parents_are_recorded_each() {
 
 #[test]
 fn writes_of_replica_sessions_are_recorded() {
-    let conn = &mut rolled_back();
-    run(conn, ITEMS);
+    let conn = &mut rolled_back_with(ITEMS);
     run(
         conn,
         "SET LOCAL session_replication_role = replica;
@@ -500,9 +466,7 @@ fn writes_of_replica_sessions_are_recorded() {
 
 #[test]
 fn tables_without_a_key_are_found_by_content() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE UNLOGGED TABLE readings (at int, value text); SELECT threadline.audit('readings', keyless => true);
          INSERT INTO readings VALUES (1, 'a'), (1, 'a'), (2, 'b');
          UPDATE readings SET value = 'x' WHERE at = 1; UPDATE readings SET value = 'y' WHERE at = 2; DELETE FROM readings WHERE at = 2; TRUNCATE readings",
@@ -536,9 +500,7 @@ fn tables_without_a_key_are_found_by_content() {
 
 #[test]
 fn columns_that_fill_themselves_and_types_of_every_kind() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN short AS text CHECK (length(value) < 9);
          CREATE TYPE place AS (street text, number int);
          CREATE TABLE items (
@@ -563,9 +525,7 @@ fn columns_that_fill_themselves_and_types_of_every_kind() {
 
 #[test]
 fn rows_of_1600_columns_are_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "DO $$ BEGIN EXECUTE 'CREATE TABLE wide (id int PRIMARY KEY, ' || (SELECT string_agg(format('c%s int', i), ', ') FROM generate_series(1, 1599) AS i) || ')'; END $$;
          SELECT threadline.audit('wide');
          INSERT INTO wide (id, c1) VALUES (1, 1), (2, 2), (3, 3); UPDATE wide SET c1599 = 7 WHERE id = 1; UPDATE wide SET c500 = 8, c2 = 9; DELETE FROM wide WHERE id = 3; DELETE FROM wide",
@@ -592,9 +552,7 @@ fn rows_of_1600_columns_are_recorded() {
 
 #[test]
 fn values_of_a_hundred_megabytes_are_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, body text, raw bytea); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, repeat('x', 100000000), NULL), (2, NULL, NULL);
          UPDATE items SET raw = convert_to(repeat('y', 50000000), 'utf8') WHERE id = 2; UPDATE items SET body = 'short' WHERE id = 1; DELETE FROM items",
@@ -618,9 +576,7 @@ fn values_of_a_hundred_megabytes_are_recorded() {
 
 #[test]
 fn rows_that_jsonb_cannot_hold_are_recorded_without_the_large_values() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, price numeric, a text, b text, c text); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 1.50, repeat('a', 95000000), repeat('b', 95000000), repeat('c', 95000000));",
     );
@@ -638,15 +594,11 @@ fn rows_that_jsonb_cannot_hold_are_recorded_without_the_large_values() {
 #[test]
 fn a_key_that_became_numeric_keeps_its_record() {
     for children in ["", "CREATE TABLE child () INHERITS (items);"] {
-        let conn = &mut rolled_back();
-        run(
-            conn,
-            &format!(
+        let conn = &mut rolled_back_with(&format!(
                 "CREATE TABLE items (id int PRIMARY KEY, name text); {children} SELECT threadline.audit('items');
                  ALTER TABLE items ALTER id TYPE numeric; INSERT INTO items VALUES (1.50, 'a'), (2, 'b');
                  UPDATE items SET name = 'c'; DELETE FROM items"
-            ),
-        );
+            ));
         assert_eq!(
             rows(
                 conn,
@@ -659,9 +611,7 @@ fn a_key_that_became_numeric_keeps_its_record() {
 
 #[test]
 fn a_key_of_fixed_length_where_columns_came_since() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (code char(6) PRIMARY KEY, name text); SELECT threadline.audit('items');
          INSERT INTO items VALUES ('k1', 'a'); ALTER TABLE items ADD more text; UPDATE items SET name = 'b'; DELETE FROM items",
     );
@@ -676,9 +626,7 @@ fn a_key_of_fixed_length_where_columns_came_since() {
 
 #[test]
 fn a_column_that_a_child_got_since_beside_one_that_is_recorded_by_name() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TYPE mood AS ENUM ('fine'); CREATE TABLE people (id int PRIMARY KEY, m mood);
          CREATE TABLE staff (PRIMARY KEY (id)) INHERITS (people); SELECT threadline.audit('staff');
          ALTER TABLE people ADD pay int; INSERT INTO staff VALUES (1, 'fine', 10); UPDATE staff SET pay = 20; DELETE FROM staff",
@@ -695,8 +643,7 @@ fn a_column_that_a_child_got_since_beside_one_that_is_recorded_by_name() {
 
 #[test]
 fn a_detached_partition_can_be_truncated() {
-    let conn = &mut rolled_back();
-    run(conn, SALES);
+    let conn = &mut rolled_back_with(SALES);
     run(
         conn,
         "INSERT INTO sales VALUES (1, 'n', 10); ALTER TABLE sales DETACH PARTITION sales_n; TRUNCATE sales_n",
@@ -706,9 +653,7 @@ fn a_detached_partition_can_be_truncated() {
 
 #[test]
 fn columns_named_like_variables_of_capture_are_recorded() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, tl_row text, tl_image text, tl_before text, tl_after text, tl_live text, tl_new text, tl_old text);
          SELECT threadline.audit('items'); INSERT INTO items VALUES (1, 'a', 'a', 'a', 'a', 'a', 'a', 'a'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
          UPDATE items SET tl_row = 'b'; UPDATE items SET tl_row = 'c' WHERE id = 1;
@@ -738,9 +683,7 @@ const LONG: &str = "(SELECT string_agg(sha256((n * 100 + g)::text::bytea), ''::b
 
 #[test]
 fn a_key_too_long_for_an_index_is_recorded_by_a_digest() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE blobs (id bytea PRIMARY KEY, n int);
          CREATE TABLE pairs (a text, b bytea, n int, PRIMARY KEY (a, b));
          CREATE TABLE parted (id bytea, n int, PRIMARY KEY (id)) PARTITION BY HASH (id);
@@ -802,8 +745,7 @@ fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
 /// PostgreSQL deletes it here and inserts it there.
 #[test]
 fn a_move_between_partitions_is_recorded() {
-    let conn = &mut rolled_back();
-    run(conn, SALES);
+    let conn = &mut rolled_back_with(SALES);
     run(
         conn,
         "CREATE TABLE sales_s PARTITION OF sales FOR VALUES IN ('s');
@@ -829,9 +771,7 @@ fn a_move_between_partitions_is_recorded() {
 
 #[test]
 fn a_key_that_is_dropped_while_rows_are_written() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE UNLOGGED TABLE items (id int, n int, CONSTRAINT items_key PRIMARY KEY (id)); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 1);
          ALTER TABLE items DROP CONSTRAINT items_key; ALTER TABLE items ALTER id DROP NOT NULL;
@@ -858,9 +798,7 @@ fn a_key_that_is_dropped_while_rows_are_written() {
 /// Equal for PostgreSQL, but not identical.
 #[test]
 fn changes_of_case_are_recorded_under_a_case_insensitive_collation() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          CREATE TABLE names (name text COLLATE loose PRIMARY KEY, nick text COLLATE loose);
          CREATE TABLE parted (name text COLLATE loose, nick text COLLATE loose, at int, PRIMARY KEY (name, at)) PARTITION BY RANGE (at);
@@ -890,9 +828,7 @@ fn changes_of_case_are_recorded_under_a_case_insensitive_collation() {
 
 #[test]
 fn a_table_of_which_no_column_is_left_to_record() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE ticks (); CREATE TABLE notes (body text, secret text);
          SELECT threadline.audit('ticks', keyless => true), threadline.audit('notes', keyless => true, exclude => ARRAY['secret']);
          INSERT INTO ticks DEFAULT VALUES; INSERT INTO ticks SELECT FROM generate_series(1, 150);

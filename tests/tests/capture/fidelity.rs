@@ -1,6 +1,6 @@
 //! An image does not depend on the session, and holds every value in full.
 
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back, rolled_back_with, rows, run, value};
 
 /// Columns of many types, with a value each.
 const ZOO: &str = r#"
@@ -29,9 +29,7 @@ const ZOO: &str = r#"
 
 #[test]
 fn images_do_not_depend_on_the_session() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ZOO);
+    let (_, conn) = &mut Database::with(ZOO);
     run(conn, "INSERT INTO zoo DEFAULT VALUES; DELETE FROM zoo");
     run(
         conn,
@@ -63,8 +61,7 @@ fn images_do_not_depend_on_the_session() {
 
 #[test]
 fn every_type_goes_the_fast_way() {
-    let conn = &mut rolled_back();
-    run(conn, ZOO);
+    let conn = &mut rolled_back_with(ZOO);
     // If the fast way fails, the slow one redacts. TRUNCATE has no other.
     run(
         conn,
@@ -101,9 +98,7 @@ fn every_type_goes_the_fast_way() {
 
 #[test]
 fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ZOO);
+    let (_, conn) = &mut Database::with(ZOO);
     let columns = rows(
         conn,
         "SELECT a.attname AS name
@@ -157,8 +152,7 @@ fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
 
 #[test]
 fn a_row_can_be_restored_from_its_image() {
-    let conn = &mut rolled_back();
-    run(conn, ZOO);
+    let conn = &mut rolled_back_with(ZOO);
     run(
         conn,
         "ALTER TABLE zoo DROP odd, DROP gen; SELECT threadline.refresh('zoo'); INSERT INTO zoo DEFAULT VALUES",
@@ -189,9 +183,7 @@ fn a_row_can_be_restored_from_its_image() {
 
 #[test]
 fn values_without_a_form_in_jsonb_are_kept_as_text() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         r#"CREATE DOMAIN document AS json;
         CREATE TYPE boxed AS (doc json);
         CREATE TABLE items (id int PRIMARY KEY, d document, b boxed, a json[]);
@@ -215,9 +207,7 @@ fn values_without_a_form_in_jsonb_are_kept_as_text() {
 
 #[test]
 fn values_without_a_form_in_jsonb_are_kept_where_only_lists_hold_them() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         r#"CREATE TABLE lists (id int PRIMARY KEY, a json[], secret text);
         CREATE TABLE redacted (LIKE lists INCLUDING ALL);
         SELECT threadline.audit('lists', plain => ARRAY['secret']), threadline.audit('redacted', exclude => ARRAY['secret']);

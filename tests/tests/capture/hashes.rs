@@ -65,9 +65,7 @@ fn assert_no_secret(database: &Database, table: &str) {
 
 #[test]
 fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (database, conn) = &mut Database::with(PEOPLE);
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-2'"));
     run(
         conn,
@@ -93,7 +91,7 @@ fn that_a_value_changed_and_changed_back_is_seen_without_the_value() {
         inserted(conn, "ssn"),
         "the columns of a table tell nothing of each other"
     );
-    assert_no_secret(&database, "people");
+    assert_no_secret(database, "people");
 }
 
 #[test]
@@ -144,11 +142,7 @@ fn hashes_are_hmac_sha_256() {
 
 #[test]
 fn all_ways_of_capture_give_one_value_one_hash() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
+    let (database, conn) = &mut Database::with(&format!(
             "CREATE TABLE wide (id int, part int, v text, j jsonb, d json, n numeric, a text[], at timestamptz, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
              CREATE TABLE wide_1 PARTITION OF wide FOR VALUES IN (1);
              CREATE TABLE wide_2 PARTITION OF wide FOR VALUES IN (2);
@@ -158,8 +152,7 @@ fn all_ways_of_capture_give_one_value_one_hash() {
              SELECT threadline.audit('plain', hash => ARRAY['v', 'j', 'd', 'n', 'a', 'at']);
              CREATE TABLE template AS SELECT '{SECRET}'::text AS v, '{{\"a\": [1, \"{SECRET}\"]}}'::jsonb AS j,
                  '{{\"b\" :  \"{SECRET}\"}}'::json AS d, 1.50::numeric AS n, ARRAY['{SECRET}', NULL] AS a, '2026-01-02 03:04+02'::timestamptz AS at;"
-        ),
-    );
+        ));
     let same = |conn: &mut PgConnection, table: &str| {
         let tokens: BTreeSet<_> = rows(
             conn,
@@ -220,14 +213,12 @@ fn all_ways_of_capture_give_one_value_one_hash() {
         same(conn, table);
     }
     run(conn, "DROP TABLE template");
-    assert_no_secret(&database, "wide");
+    assert_no_secret(database, "wide");
 }
 
 #[test]
 fn a_keyed_hash_stays_one_when_its_column_gets_another_name_and_type() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (database, conn) = &mut Database::with(PEOPLE);
     let session = &mut database.connect();
     let there =
         &format!("UPDATE people SET pin = 1, former_ssn = '{SECRET}-2', ssn = '{SECRET}-2'");
@@ -272,7 +263,7 @@ fn a_keyed_hash_stays_one_when_its_column_gets_another_name_and_type() {
         &format!("UPDATE people SET former_ssn = '{SECRET}-1', number = '{SECRET}-1'"),
     );
     assert_eq!(changes(conn, "former_ssn").pop(), Some((was.1, was.0)));
-    assert_no_secret(&database, "people");
+    assert_no_secret(database, "people");
 }
 
 #[test]
@@ -303,9 +294,7 @@ fn a_keyed_hash_stays_one_through_dump_and_restore_and_a_change_of_mind() {
 
 #[test]
 fn without_its_key_a_write_goes_through_and_nothing_is_shown() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (database, conn) = &mut Database::with(PEOPLE);
     run(conn, "DELETE FROM threadline.hash_keys");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-2'"));
     let unknown = "hash:unknown".to_owned();
@@ -313,21 +302,16 @@ fn without_its_key_a_write_goes_through_and_nothing_is_shown() {
     run(conn, "SELECT threadline.refresh('people')");
     run(conn, &format!("UPDATE people SET ssn = '{SECRET}-3'"));
     assert_hash(&changes(conn, "ssn")[1].0);
-    assert_no_secret(&database, "people");
+    assert_no_secret(database, "people");
 }
 
 #[test]
-fn what_is_made_from_a_hashed_column_is_one_too_and_a_key_cannot_be() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
+fn a_column_generated_from_a_hashed_one_is_hashed_and_cannot_be_a_key() {
+    let (database, conn) = &mut Database::with(&format!(
             "CREATE TABLE cards (id int PRIMARY KEY, number text, holder text, upper_number text GENERATED ALWAYS AS (upper(number)) STORED);
              SELECT threadline.audit('cards', hash => ARRAY['number'], columns => ARRAY['holder']);
              INSERT INTO cards VALUES (1, '{SECRET}', 'Ada')"
-        ),
-    );
+        ));
     assert_hash(&inserted(conn, "number"));
     run(
         conn,
@@ -356,7 +340,7 @@ fn what_is_made_from_a_hashed_column_is_one_too_and_a_key_cannot_be() {
             .unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
-    assert_no_secret(&database, "cards");
+    assert_no_secret(database, "cards");
 }
 
 diesel::table! {
@@ -374,9 +358,7 @@ struct Person {
 
 #[test]
 fn readers_see_that_it_changed_and_never_a_hash_in_the_place_of_a_value() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     let models = threadline::models![Person];
     models.install(conn).unwrap();
     assert!(models.status(conn).unwrap().is_current());

@@ -53,14 +53,13 @@ fn chain(conn: &mut PgConnection, id: i32) -> String {
 }
 
 #[test]
-fn what_a_trigger_makes_of_a_new_row_comes_after_the_row() {
-    let (_database, mut conn) = table(
+fn changes_by_a_trigger_to_a_new_row_come_after_the_row() {
+    let (_, conn) = &mut table(
         &(function(
             "complete",
             "UPDATE notes SET n = n + 1 WHERE id = NEW.id; RETURN NULL;",
         ) + "AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION complete()"),
     );
-    let conn = &mut conn;
     run(conn, "INSERT INTO notes (id) VALUES (1)");
     run(conn, "INSERT INTO notes (id) VALUES (2), (3)");
     run(
@@ -79,15 +78,14 @@ fn what_a_trigger_makes_of_a_new_row_comes_after_the_row() {
 }
 
 #[test]
-fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
-    let (_database, mut conn) = table(
+fn changes_by_a_trigger_to_other_rows_of_the_statement_come_after_it() {
+    let (_, conn) = &mut table(
         &(function(
             "tally",
             "IF OLD.body IS DISTINCT FROM NEW.body THEN UPDATE notes SET n = n + 1, body = body || '.' WHERE id IN (1, NEW.id); END IF;
              RETURN NULL;",
         ) + "AFTER UPDATE ON notes FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION tally()"),
     );
-    let conn = &mut conn;
     run(
         conn,
         "INSERT INTO notes SELECT k, NULL, 'a' FROM generate_series(1, 3) AS k",
@@ -107,14 +105,13 @@ fn what_a_trigger_does_to_other_rows_of_the_statement_comes_after_it() {
 }
 
 #[test]
-fn what_a_trigger_does_to_the_rows_of_a_merge_comes_after_it() {
-    let (_database, mut conn) = table(
+fn changes_by_a_trigger_to_the_rows_of_a_merge_come_after_it() {
+    let (_, conn) = &mut table(
         &(function(
             "more",
             "UPDATE notes SET n = n + 1 WHERE id = NEW.id AND n < 2; RETURN NULL;",
         ) + "AFTER INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION more()"),
     );
-    let conn = &mut conn;
     let merge = "MERGE INTO notes USING (VALUES (1), (2), (3)) AS s (id) ON notes.id = s.id
          WHEN MATCHED AND s.id = 3 THEN DELETE WHEN MATCHED THEN UPDATE SET body = 'b', n = 0 WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)";
     run(conn, merge);
@@ -133,14 +130,13 @@ fn what_a_trigger_does_to_the_rows_of_a_merge_comes_after_it() {
 }
 
 #[test]
-fn what_a_trigger_deletes_before_it_inserts_comes_before() {
-    let (_database, mut conn) = table(
+fn deletions_by_a_trigger_before_an_insertion_come_before_it() {
+    let (_, conn) = &mut table(
         &(function(
             "replace",
             "DELETE FROM notes WHERE id = NEW.id; RETURN NEW;",
         ) + "BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION replace()"),
     );
-    let conn = &mut conn;
     run(
         conn,
         "INSERT INTO notes (id, body) VALUES (1, 'a'), (2, 'a')",
@@ -156,10 +152,9 @@ fn what_a_trigger_deletes_before_it_inserts_comes_before() {
 
 #[test]
 fn a_key_that_carries_references_of_its_own_table_with_it() {
-    let (_database, mut conn) = table(
+    let (_, conn) = &mut table(
         "ALTER TABLE notes ADD FOREIGN KEY (parent) REFERENCES notes ON UPDATE CASCADE ON DELETE SET NULL",
     );
-    let conn = &mut conn;
     run(
         conn,
         "INSERT INTO notes SELECT k, nullif(k - 1, 0), 'a' FROM generate_series(1, 4) AS k",
@@ -176,9 +171,7 @@ fn a_key_that_carries_references_of_its_own_table_with_it() {
 
 #[test]
 fn a_row_trigger_alone_keeps_the_order_too() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, include_str!("is_chain.sql"));
+    let (_, conn) = &mut Database::with(include_str!("is_chain.sql"));
     run(
         conn,
         &("CREATE TABLE notes (id int PRIMARY KEY, parent int, body text, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id);
@@ -203,8 +196,7 @@ fn a_row_trigger_alone_keeps_the_order_too() {
 
 #[test]
 fn a_forged_setting_changes_no_order_and_fails_nothing() {
-    let (_database, mut conn) = table("");
-    let conn = &mut conn;
+    let (_, conn) = &mut table("");
     for forged in ["x", "9", "-1", "99999999999"] {
         run(
             conn,

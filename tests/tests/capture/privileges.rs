@@ -109,10 +109,7 @@ fn neither_temporary_tables_nor_a_search_path_divert_capture() {
 
 #[test]
 fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
     );
     run(
@@ -127,10 +124,7 @@ fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
 
 #[test]
 fn replica_sessions_are_recorded_too() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
          SET session_replication_role = replica;
          INSERT INTO items VALUES (1); TRUNCATE items",

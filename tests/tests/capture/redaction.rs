@@ -1,21 +1,16 @@
 //! No change of the table reveals a secret.
 
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, error_of, rows, run, value};
 
 /// Searched for in the whole database.
 const SECRET: &str = "s3cr3t";
 
-fn secret_table(database: &Database) -> diesel::PgConnection {
-    let mut conn = database.connect();
-    run(
-        &mut conn,
-        &format!(
-            "CREATE TABLE users (id int PRIMARY KEY, name text, email text, password_hash text, age int, tags text[]);
-             SELECT threadline.audit('users', mask => ARRAY['email', 'age', 'tags'], exclude => ARRAY['password_hash']);
-             INSERT INTO users VALUES (1, 'Ada', '{SECRET}@x', '{SECRET}', 36, ARRAY['{SECRET}']);"
-        ),
-    );
-    conn
+fn secret_table() -> (Database, diesel::PgConnection) {
+    Database::with(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, name text, email text, password_hash text, age int, tags text[]);
+         SELECT threadline.audit('users', mask => ARRAY['email', 'age', 'tags'], exclude => ARRAY['password_hash']);
+         INSERT INTO users VALUES (1, 'Ada', '{SECRET}@x', '{SECRET}', 36, ARRAY['{SECRET}']);"
+    ))
 }
 
 /// Removes the live rows and searches everything that is left for the secret.
@@ -46,8 +41,7 @@ fn images(conn: &mut diesel::PgConnection) -> Vec<String> {
 
 #[test]
 fn masks_have_the_json_type_of_their_column_and_null_stays_null() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(conn, "UPDATE users SET email = NULL, age = 37");
     run(
         conn,
@@ -67,15 +61,12 @@ fn masks_have_the_json_type_of_their_column_and_null_stays_null() {
             r#"truncate | NULL | NULL | {"id": 1, "age": 0, "name": "Ada", "tags": null, "email": "***"}"#,
         ]
     );
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn the_mask_of_every_type_has_the_json_type_of_its_values() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TYPE mood AS ENUM ('calm');
          CREATE TYPE place AS (x int, name text);
          CREATE DOMAIN document AS jsonb;
@@ -118,8 +109,7 @@ fn the_mask_of_every_type_has_the_json_type_of_its_values() {
 
 #[test]
 fn a_renamed_secret_stays_secret_and_the_write_succeeds() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(
         conn,
         "ALTER TABLE users RENAME email TO mail; ALTER TABLE users RENAME password_hash TO hash; ALTER TABLE users RENAME name TO title",
@@ -147,13 +137,12 @@ fn a_renamed_secret_stays_secret_and_the_write_succeeds() {
             r#"update | {"mail": "***", "title": "Countess"} | {"mail": "***", "title": "Lady"} | NULL"#,
         ]
     );
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn columns_that_swap_names_do_not_swap_their_protection() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(
         conn,
         "BEGIN; ALTER TABLE users RENAME name TO x; ALTER TABLE users RENAME password_hash TO name;
@@ -168,13 +157,12 @@ fn columns_that_swap_names_do_not_swap_their_protection() {
         &format!("INSERT INTO users VALUES (2, 'x', 'x', '{SECRET}', 1, NULL)"),
     );
     run(conn, "TRUNCATE users");
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn a_secret_under_the_name_of_a_dropped_column_stays_one() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(
         conn,
         "ALTER TABLE users DROP name; ALTER TABLE users RENAME password_hash TO name",
@@ -185,13 +173,12 @@ fn a_secret_under_the_name_of_a_dropped_column_stays_one() {
         &format!("INSERT INTO users VALUES (2, '{SECRET}', '{SECRET}', 1, NULL)"),
     );
     run(conn, "DELETE FROM users");
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn a_column_added_later_is_left_out_until_somebody_decides() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(
         conn,
         &format!(
@@ -210,13 +197,12 @@ fn a_column_added_later_is_left_out_until_somebody_decides() {
             r#"insert | NULL | NULL | {"id": 2, "age": 0, "name": "Bob", "tags": null, "email": null}"#,
         ]
     );
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn a_changed_type_in_an_open_session_fails_no_write_and_shows_no_secret() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(conn, "UPDATE users SET age = 1");
     run(
         &mut database.connect(),
@@ -230,15 +216,12 @@ fn a_changed_type_in_an_open_session_fails_no_write_and_shows_no_secret() {
         images(conn)[2..],
         [r#"update | {"age": "***", "name": "Ada"} | {"age": "***", "name": "Ada L."} | NULL"#]
     );
-    assert_no_secret(&database, "users");
+    assert_no_secret(database, "users");
 }
 
 #[test]
 fn nothing_on_a_table_without_secrets_is_lost_when_its_columns_change() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, a text, b int);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'x', 1);
@@ -334,22 +317,15 @@ fn protection_survives_dump_and_restore() {
 
 #[test]
 fn a_table_from_a_dump_whose_secret_was_renamed_is_not_refreshed_by_guess() {
-    use diesel::RunQueryDsl;
-
-    let database = Database::new();
-    drop(secret_table(&database));
+    let (database, _) = secret_table();
     let restored = database.restored();
     let conn = &mut restored.connect();
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!threadline%'";
     let before = value(conn, triggers);
     run(conn, "ALTER TABLE users RENAME email TO mail");
-    let error = diesel::sql_query("SELECT threadline.refresh('users')")
-        .execute(conn)
-        .unwrap_err();
+    let error = error_of(conn, "SELECT threadline.refresh('users')");
     assert!(
-        error
-            .to_string()
-            .contains("a redacted column of it has another name now"),
+        error.contains("a redacted column of it has another name now"),
         "{error}"
     );
     assert_eq!(value(conn, triggers), before);
@@ -357,8 +333,7 @@ fn a_table_from_a_dump_whose_secret_was_renamed_is_not_refreshed_by_guess() {
 
 #[test]
 fn a_table_under_another_name_or_in_another_schema_keeps_its_secrets() {
-    let database = Database::new();
-    let conn = &mut secret_table(&database);
+    let (database, conn) = &mut secret_table();
     run(
         conn,
         &format!(
@@ -387,7 +362,7 @@ fn a_table_under_another_name_or_in_another_schema_keeps_its_secrets() {
             "truncate | people | 200",
         ]
     );
-    assert_no_secret(&database, "other.people");
+    assert_no_secret(database, "other.people");
 }
 
 /// As an operator sees them, with the context that PostgreSQL adds.

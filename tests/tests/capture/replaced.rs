@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back_with, rows, run, value};
 
 const SWAP: &str = "
     CREATE TABLE orders_new (amount bigint, note text, id int, shop text, extra int DEFAULT 7, ratio float8, pin text, PRIMARY KEY (shop, id));
@@ -105,9 +105,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
 
 #[test]
 fn a_partitioned_table_takes_the_place_of_a_plain_one() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE logs (id int PRIMARY KEY, n int);
          SELECT threadline.audit('logs');
          INSERT INTO logs SELECT g, g FROM generate_series(1, 20) AS g;
@@ -130,9 +128,7 @@ fn a_partitioned_table_takes_the_place_of_a_plain_one() {
 
 #[test]
 fn a_table_that_cannot_take_the_place_is_refused_and_nothing_is_changed() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE old (id int PRIMARY KEY);
          CREATE TABLE plain (id int PRIMARY KEY);
          CREATE TABLE other_key (id bigint PRIMARY KEY);

@@ -94,7 +94,7 @@ impl Replicated {
 }
 
 #[test]
-fn what_a_subscription_copies_and_applies_is_recorded_once_by_transaction() {
+fn rows_that_a_subscription_copies_and_applies_are_recorded_once_by_transaction() {
     let mut replicated = Replicated::new();
     assert_eq!(
         replicated.recorded(),

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{Audited, Models, Operation};
-use threadline_tests::{Database, now, rows, run};
+use threadline_tests::{Database, error_of, now, rows, run};
 
 diesel::table! {
     sessions (id) { id -> Text, member -> BigInt, }
@@ -39,15 +39,13 @@ fn models() -> Models {
     threadline::models![Session, Pin]
 }
 
-fn audited(database: &Database) -> PgConnection {
-    let mut conn = database.connect();
-    run(
-        &mut conn,
+fn audited() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(
         "CREATE TABLE sessions (id text PRIMARY KEY, member bigint NOT NULL);
          CREATE TABLE pins (tenant int, pin bigint, holder text, PRIMARY KEY (tenant, pin))",
     );
     models().install(&mut conn).unwrap();
-    conn
+    (database, conn)
 }
 
 fn key(number: u32) -> String {
@@ -80,8 +78,7 @@ fn member_at(conn: &mut PgConnection, number: u32, at: DateTime<Utc>) -> Option<
 
 #[test]
 fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
-    let database = Database::new();
-    let conn = &mut audited(&database);
+    let (database, conn) = &mut audited();
     run(
         conn,
         &format!(
@@ -178,8 +175,7 @@ fn a_record_is_found_by_the_key_that_the_audit_does_not_have() {
 
 #[test]
 fn a_write_that_bypasses_the_triggers_is_found_as_in_other_tables() {
-    let database = Database::new();
-    let conn = &mut audited(&database);
+    let (_, conn) = &mut audited();
     run(
         conn,
         &format!("INSERT INTO sessions VALUES ('{SECRET}-1', 1), ('{SECRET}-2', 2)"),
@@ -199,8 +195,7 @@ fn a_write_that_bypasses_the_triggers_is_found_as_in_other_tables() {
 
 #[test]
 fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
-    let database = Database::new();
-    let conn = &mut audited(&database);
+    let (_, conn) = &mut audited();
     run(
         conn,
         &format!("INSERT INTO sessions VALUES ('{SECRET}-1', 1), ('{SECRET}-2', 2)"),
@@ -234,10 +229,7 @@ fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
 /// Before and after, records are found under their recorded key.
 #[test]
 fn a_key_that_was_plain_before_begins_anew() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE sessions (id text PRIMARY KEY, member bigint NOT NULL);
          SELECT threadline.audit('sessions', plain => ARRAY['id']);
          INSERT INTO sessions VALUES ('old', 1)",
@@ -270,18 +262,13 @@ fn a_key_that_was_plain_before_begins_anew() {
 
 #[test]
 fn a_renamed_key_of_another_length_and_one_of_partitions_go_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
+    let (database, conn) = &mut Database::with(&format!(
             "CREATE TABLE sessions (id varchar(40) PRIMARY KEY, member bigint NOT NULL) PARTITION BY HASH (id);
              CREATE TABLE sessions_0 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 0);
              CREATE TABLE sessions_1 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 1);
              SELECT threadline.audit('sessions', hash => ARRAY['id']);
              INSERT INTO sessions SELECT '{SECRET}-' || n, n FROM generate_series(1, 9) AS n"
-        ),
-    );
+        ));
     run(conn, "ALTER TABLE sessions RENAME id TO token");
     run(
         conn,
@@ -317,14 +304,13 @@ fn a_renamed_key_of_another_length_and_one_of_partitions_go_on() {
 
 #[test]
 fn a_key_of_which_equal_values_have_several_texts_is_refused() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, "CREATE TABLE rates (rate numeric PRIMARY KEY)");
-    let error = diesel::sql_query("SELECT threadline.audit('rates', hash => ARRAY['rate'])")
-        .execute(conn)
-        .unwrap_err();
+    let (_, conn) = &mut Database::with("CREATE TABLE rates (rate numeric PRIMARY KEY)");
+    let error = error_of(
+        conn,
+        "SELECT threadline.audit('rates', hash => ARRAY['rate'])",
+    );
     assert_eq!(
-        error.to_string(),
+        error,
         "threadline: key column rate (numeric) of table public.rates cannot be recorded as a keyed hash: of its type, equal values may have several texts; that can be keys of type text, character varying, uuid, smallint, integer and bigint"
     );
 }

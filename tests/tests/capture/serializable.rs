@@ -49,10 +49,7 @@ fn unrelated_serializable_transactions_do_not_conflict() {
 
 #[test]
 fn a_truncate_that_cannot_see_all_rows_says_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
     );
     run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ");

@@ -80,9 +80,7 @@ fn a_database_restored_from_a_dump_goes_on_recording_and_reading() {
 
 #[test]
 fn changes_of_one_transaction_share_its_row() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "BEGIN; INSERT INTO items SELECT generate_series(1, 100); DELETE FROM items; COMMIT",
@@ -100,10 +98,7 @@ fn changes_of_one_transaction_share_its_row() {
 /// Set by applications from before PostgreSQL 9.1.
 #[test]
 fn backslashes_in_strings_split_no_transaction() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, note text);
          CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY HASH (id);
          CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);",

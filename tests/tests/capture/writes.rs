@@ -1,12 +1,10 @@
 //! Every kind of write leaves its record, and nothing else does.
 
-use threadline_tests::{Database, changes, rolled_back, rows, run, value};
+use threadline_tests::{Database, changes, rolled_back, rolled_back_with, rows, run, value};
 
 #[test]
 fn inserts_updates_and_deletes_keep_their_images() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, price numeric);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'a', 1.50), (2, NULL, NULL);
@@ -26,9 +24,7 @@ fn inserts_updates_and_deletes_keep_their_images() {
 
 #[test]
 fn an_update_that_changes_nothing_leaves_nothing() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, data json, at interval, code char(4));
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'a', '{\"a\": 1}', '1 day', 'x');
@@ -47,10 +43,7 @@ fn an_update_that_changes_nothing_leaves_nothing() {
 
 #[test]
 fn a_no_op_alone_opens_no_transaction() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1)",
     );
     run(conn, "SELECT threadline.audit('items')");
@@ -63,9 +56,7 @@ fn a_no_op_alone_opens_no_transaction() {
 
 #[test]
 fn values_that_are_equal_and_not_the_same_are_a_change() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, price numeric, zero float8, span interval, doc json);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 1.0, 0, '1 day', '{}');
@@ -167,9 +158,7 @@ fn values_with_one_image_are_distinguished_in_every_way_of_capture() {
 /// refreshed.
 #[test]
 fn values_with_one_image_are_distinguished_in_columns_added_since() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1);
@@ -189,9 +178,7 @@ fn values_with_one_image_are_distinguished_in_columns_added_since() {
 /// Columns that are recorded only along with others are included then, masked or not.
 #[test]
 fn an_ignored_column_is_recorded_with_the_changes_of_others() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, score float8 DEFAULT 0, pin text);
          SELECT threadline.audit('items', mask => ARRAY['pin'], ignore => ARRAY['score', 'pin']);
          INSERT INTO items VALUES (1);
@@ -210,9 +197,7 @@ fn an_ignored_column_is_recorded_with_the_changes_of_others() {
 
 #[test]
 fn truncate_records_every_row_that_went() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE parents (id int PRIMARY KEY);
          CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);
          SELECT threadline.audit('parents'), threadline.audit('children');
@@ -235,9 +220,7 @@ fn truncate_records_every_row_that_went() {
 
 #[test]
 fn a_changed_key_is_on_record_with_the_key_before() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE lines (doc text, no int, PRIMARY KEY (doc, no));
          SELECT threadline.audit('lines');
          INSERT INTO lines VALUES ('a', 1);
@@ -254,9 +237,7 @@ fn a_changed_key_is_on_record_with_the_key_before() {
 
 #[test]
 fn partitions_are_recorded_under_their_parent_whichever_way_they_are_written() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE events (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
          CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
          SELECT threadline.audit('events');
@@ -363,9 +344,7 @@ fn two_names_of_63_bytes_that_differ_in_the_last_have_each_its_own_policy() {
 
 #[test]
 fn auditing_again_changes_the_policy_and_keeps_the_history() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, name text);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'seen');
@@ -402,9 +381,7 @@ fn auditing_again_changes_the_policy_and_keeps_the_history() {
 
 #[test]
 fn a_table_that_lost_its_row_trigger_is_audited_again_as_itself() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1);
          DO $$ BEGIN
              EXECUTE (SELECT format('DROP TRIGGER %I ON items', tgname) FROM pg_trigger WHERE tgname ~ '!threadline_capture_');
@@ -421,10 +398,8 @@ fn a_table_that_lost_its_row_trigger_is_audited_again_as_itself() {
 }
 
 #[test]
-fn what_cannot_be_audited_is_refused_with_the_way_out() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+fn relations_that_cannot_be_audited_are_refused_with_a_remedy() {
+    let conn = &mut rolled_back_with(
         "CREATE TABLE keyless (a int);
          CREATE TABLE items (id int PRIMARY KEY, a int, b int);
          CREATE VIEW shown AS SELECT * FROM items;
@@ -459,9 +434,7 @@ fn what_cannot_be_audited_is_refused_with_the_way_out() {
 
 #[test]
 fn a_column_added_later_is_named_when_it_changes_and_not_before() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, a text);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'x');
@@ -480,10 +453,7 @@ fn a_column_added_later_is_named_when_it_changes_and_not_before() {
 
 #[test]
 fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, n int, large bytea);
          INSERT INTO items VALUES (1, 1, decode(repeat('00', 140000000), 'hex'));
          SELECT threadline.audit('items');
@@ -503,10 +473,7 @@ fn a_value_too_large_for_jsonb_does_not_stop_its_row_from_being_written() {
 
 #[test]
 fn a_write_of_many_rows_leaves_no_setting_behind() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, n int); SELECT threadline.audit('items');
          CREATE FUNCTION settings() RETURNS jsonb LANGUAGE sql AS
              $$ SELECT jsonb_object_agg(name, setting) FROM pg_settings WHERE name NOT LIKE 'threadline.%' $$",

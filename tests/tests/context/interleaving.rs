@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet, spawn_blocking, spawn_local, yield_now};
 
 use super::futures::pause;
-use super::{insert, recorded, setup, user};
+use super::{NOTES, insert, recorded, user};
 
 type Connections = Pool<ConnectionManager<PgConnection>>;
 
@@ -41,7 +41,7 @@ async fn request(pool: Connections, id: i32) {
 fn overlapping_requests_on_one_thread_are_each_their_own_users() {
     let database = Database::new();
     let pool = database.pool(1);
-    setup(&mut pool.get().unwrap());
+    run(&mut pool.get().unwrap(), NOTES);
     one_thread().block_on(LocalSet::new().run_until(async {
         // Not Send, as in handlers of actix-web.
         let local = std::rc::Rc::new(());
@@ -81,7 +81,7 @@ fn overlapping_requests_on_one_thread_are_each_their_own_users() {
 fn branches_of_one_task_keep_their_contexts() {
     let database = Database::new();
     let pool = database.pool(1);
-    setup(&mut pool.get().unwrap());
+    run(&mut pool.get().unwrap(), NOTES);
     one_thread().block_on(async {
         let branches = async {
             tokio::join!(
@@ -110,7 +110,7 @@ fn branches_of_one_task_keep_their_contexts() {
 }
 
 #[test]
-fn what_is_spawned_has_a_context_only_if_it_is_carried() {
+fn a_spawned_task_has_a_context_only_if_it_is_carried() {
     let database = Database::new();
     let pool = database.pool(2);
     run(
@@ -190,7 +190,7 @@ fn no_actor_leaks_between_requests_on_several_workers() {
 fn stress(runtime: Runtime) {
     let database = Database::new();
     let pool = database.pool(4);
-    setup(&mut pool.get().unwrap());
+    run(&mut pool.get().unwrap(), NOTES);
     let written = Arc::new(AtomicUsize::new(0));
     let (mut panicked, mut cancelled) = (0, 0);
     runtime.block_on(async {

@@ -75,9 +75,7 @@ fn an_autocommit_connection_leaves_nothing_in_the_session() {
 
 #[test]
 fn with_the_cache_it_is_statements_alone_that_stay() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     let before = rows(conn, STATE);
     use_the_library(conn);
     let mut left = rows(conn, STATE);

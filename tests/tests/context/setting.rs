@@ -3,7 +3,7 @@
 use threadline::{AuditExt, is_actor_required};
 use threadline_tests::{Database, rows, run, value};
 
-use super::{insert, recorded, setup, transactions, user};
+use super::{NOTES, insert, recorded, transactions, user};
 
 fn context_errors(conn: &mut diesel::PgConnection) -> Vec<String> {
     rows(
@@ -14,9 +14,7 @@ fn context_errors(conn: &mut diesel::PgConnection) -> Vec<String> {
 
 #[test]
 fn a_context_that_cannot_be_read_never_fails_the_write() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let unreadable = [
         "garbage",
         "[1, 2]",
@@ -63,9 +61,7 @@ fn a_context_that_cannot_be_read_never_fails_the_write() {
 /// Its ids are looked up by index, and no index entry is that long.
 #[test]
 fn a_context_too_long_for_an_index_never_fails_the_write() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let long = "(SELECT string_agg(encode(sha256(g::text::bytea), 'hex'), '') FROM generate_series(1, 100) AS g)";
     for (number, context) in [
         format!(
@@ -106,9 +102,7 @@ fn a_context_too_long_for_an_index_never_fails_the_write() {
 
 #[test]
 fn an_actor_set_after_the_first_write_is_not_lost() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     run(
         conn,
         r#"BEGIN;
@@ -123,9 +117,7 @@ fn an_actor_set_after_the_first_write_is_not_lost() {
 
 #[test]
 fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.audited_transaction(&user("victim"), |conn| insert(conn, 1))
         .unwrap();
     let real = value(conn, "SELECT id FROM threadline.audit_transactions").unwrap();
@@ -283,10 +275,7 @@ fn a_context_that_was_left_in_the_session_names_nobody() {
 
 #[test]
 fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
          SELECT threadline.audit('notes', require_actor => true);",
     );

@@ -4,9 +4,9 @@ use std::thread;
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::AuditExt;
-use threadline_tests::{Database, rows, value};
+use threadline_tests::{Database, rows, run, value};
 
-use super::{insert, setup, user};
+use super::{NOTES, insert, user};
 
 const THREADS: i32 = 8;
 const TRANSACTIONS: i32 = 500;
@@ -18,7 +18,7 @@ const TRANSACTIONS: i32 = 500;
 fn no_actor_leaks_between_users_of_a_pool() {
     let database = Database::new();
     let pool = database.pool(4);
-    setup(&mut pool.get().unwrap());
+    run(&mut pool.get().unwrap(), NOTES);
 
     thread::scope(|scope| {
         for thread in 0..THREADS {

@@ -2,9 +2,9 @@ use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{ActorRef, AuditContext, AuditExt, ContextError};
-use threadline_tests::{Database, rolled_back, run, value};
+use threadline_tests::{Database, Sent, rolled_back_with, run, value};
 
-use super::{insert, recorded, setup, transactions, user};
+use super::{NOTES, insert, recorded, transactions, user};
 
 /// Asserts that neither Diesel nor PostgreSQL is in a transaction.
 fn assert_at_rest(conn: &mut PgConnection) {
@@ -18,9 +18,7 @@ fn assert_at_rest(conn: &mut PgConnection) {
 
 #[test]
 fn an_explicit_context_is_recorded_whole() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let context = AuditContext::builder(ActorRef::admin("it's \\ \"me\"").unwrap())
         .request_id("r-1")
         .correlation_id("  c-1  ")
@@ -49,9 +47,7 @@ fn an_explicit_context_is_recorded_whole() {
 
 #[test]
 fn the_current_context_reaches_audited_and_nothing_else() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.audited_or_plain(|conn| insert(conn, 1)).unwrap();
     user(7).scope(|| {
         conn.audited_or_plain(|conn| insert(conn, 6)).unwrap();
@@ -75,9 +71,7 @@ fn the_current_context_reaches_audited_and_nothing_else() {
 
 #[test]
 fn audited_without_a_context_is_refused_before_anything_is_sent() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let mut called = false;
     let refused: QueryResult<()> = conn.audited(|_| {
         called = true;
@@ -104,9 +98,7 @@ fn audited_without_a_context_is_refused_before_anything_is_sent() {
 
 #[test]
 fn an_inner_context_opens_a_transaction_of_its_own_and_the_outer_one_goes_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.audited_transaction(&user(1), |conn| {
         insert(conn, 1)?;
         conn.audited_transaction(&user(2), |conn| insert(conn, 2))?;
@@ -134,9 +126,7 @@ fn an_inner_context_opens_a_transaction_of_its_own_and_the_outer_one_goes_on() {
 
 #[test]
 fn a_library_that_uses_audited_follows_the_explicit_context_around_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     user(1)
         .scope(|| {
             conn.audited_transaction(&user(2), |conn| {
@@ -153,9 +143,7 @@ fn a_library_that_uses_audited_follows_the_explicit_context_around_it() {
 
 #[test]
 fn a_context_inside_a_plain_transaction_ends_with_its_savepoint() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.transaction::<_, Error, _>(|conn| {
         insert(conn, 1)?;
         conn.audited_transaction(&user(1), |conn| {
@@ -179,8 +167,7 @@ fn a_context_inside_a_plain_transaction_ends_with_its_savepoint() {
 
 #[test]
 fn contexts_work_inside_a_test_transaction() {
-    let conn = &mut rolled_back();
-    setup(conn);
+    let conn = &mut rolled_back_with(NOTES);
     conn.audited_transaction(&user(1), |conn| insert(conn, 1))
         .unwrap();
     conn.audited_transaction(&user(2), |conn| insert(conn, 2))
@@ -193,9 +180,7 @@ fn contexts_work_inside_a_test_transaction() {
 
 #[test]
 fn a_rolled_back_savepoint_takes_its_audit_transaction_with_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     conn.audited_transaction(&user(1), |conn| {
         // The first write of the transaction, so the row of the AuditTransaction is
         // rolled back with the savepoint.
@@ -212,9 +197,7 @@ fn a_rolled_back_savepoint_takes_its_audit_transaction_with_it() {
 
 #[test]
 fn errors_at_every_step_leave_the_connection_usable() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     insert(conn, 1).unwrap();
 
     // A statement fails.
@@ -312,7 +295,7 @@ fn errors_at_every_step_leave_the_connection_usable() {
 fn a_panic_in_the_closure_leaves_no_context_on_the_thread() {
     let database = Database::new();
     let pool = database.pool(1);
-    setup(&mut pool.get().unwrap());
+    run(&mut pool.get().unwrap(), NOTES);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let conn = &mut pool.get().unwrap();
         conn.audited_transaction::<(), Error, _>(&user(1), |conn| {
@@ -336,7 +319,7 @@ fn a_pooled_connection_hands_itself_to_the_closure() {
     }
     let database = Database::new();
     let conn = &mut database.pool(1).get().unwrap();
-    setup(conn);
+    run(conn, NOTES);
     conn.audited_transaction(&user(1), write).unwrap();
     let nested =
         conn.transaction(|conn| conn.audited_transaction(&user(2), |conn| insert(conn, 2)));
@@ -367,9 +350,7 @@ fn an_error_type_of_ones_own_comes_back_as_it_is() {
             Self::Context(error)
         }
     }
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let result: Result<(), AppError> = conn.audited_transaction(&user(1), |conn| {
         insert(conn, 1)?;
         ActorRef::user("ok")?;
@@ -382,23 +363,12 @@ fn an_error_type_of_ones_own_comes_back_as_it_is() {
 
 #[test]
 fn a_begin_costs_one_round_trip() {
-    use std::sync::{Arc, Mutex};
-
-    use diesel::connection::InstrumentationEvent;
-
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
-    let sent = Arc::new(Mutex::new(vec![]));
-    let log = Arc::clone(&sent);
-    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            log.lock().unwrap().push(query.to_string());
-        }
-    });
+    let (_, conn) = &mut Database::with(NOTES);
+    let sent = Sent::default();
+    conn.set_instrumentation(sent.log());
     conn.audited_transaction::<_, Error, _>(&user(1), |_| Ok(()))
         .unwrap();
-    let sent = sent.lock().unwrap();
+    let sent = sent.take();
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert!(sent[0].starts_with("BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ',  E'"));
     assert_eq!(sent[1], "COMMIT");

@@ -29,7 +29,7 @@ fn ids_are_kept_as_they_are_given() {
 }
 
 #[test]
-fn what_postgresql_cannot_store_is_refused_where_it_is_made() {
+fn values_that_postgresql_cannot_store_are_refused_where_they_are_set() {
     assert_eq!(
         ActorRef::user("a\0b").unwrap_err().to_string(),
         "the actor id contains a NUL character, which PostgreSQL cannot store; remove it"

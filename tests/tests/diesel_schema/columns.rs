@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diesel::PgConnection;
-use threadline_tests::{rolled_back, rows, run};
+use threadline_tests::{rolled_back, rolled_back_with, rows};
 
 const SOURCE: &str = include_str!("../../../threadline/src/schema/mod.rs");
 
@@ -113,9 +113,7 @@ fn the_tables_have_the_columns_types_and_nullability_of_the_views() {
 
 #[test]
 fn a_column_more_or_one_that_cannot_be_null_any_more_is_noticed() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE OR REPLACE VIEW threadline.transactions AS
              SELECT x.*, 0::bigint AS changes, '' AS note FROM threadline.audit_transactions AS x;
          ALTER TABLE threadline.audit_actions ALTER comment SET NOT NULL",

@@ -1,7 +1,7 @@
 use threadline::{
     ActorRef, AuditContext, AuditExt, Erasure, Hold, erasures, release_hold, resume_erasure,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{rows, run, value};
 
 use crate::{audit_contents, count, findings, jane_and_bob, people, stores};
 
@@ -9,8 +9,7 @@ const CHANGES: &str = "SELECT op, table_name, key ->> 'id', changed_from, change
 
 #[test]
 fn values_of_a_person_go_and_what_happened_stays() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (database, conn) = &mut jane_and_bob();
     let erased = Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
@@ -32,7 +31,7 @@ fn values_of_a_person_go_and_what_happened_stays() {
         ]
     );
     for gone in ["jane@", "1990-01-01", "jane street"] {
-        assert!(!stores(&database, gone), "{gone}");
+        assert!(!stores(database, gone), "{gone}");
     }
     assert_eq!((erased.id, erased.changes), (1, 7));
     assert_eq!(erased.table, "public.users");
@@ -59,9 +58,8 @@ fn values_of_a_person_go_and_what_happened_stays() {
 }
 
 #[test]
-fn what_is_recorded_afterwards_is_found_and_erased_again() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+fn changes_recorded_after_an_erasure_are_erased_by_the_next() {
+    let (database, conn) = &mut jane_and_bob();
     // Still open when it begins.
     let late = &mut database.connect();
     run(
@@ -96,13 +94,12 @@ fn what_is_recorded_afterwards_is_found_and_erased_again() {
     .unwrap();
     while value(conn, &call).as_deref() != Some("0") {}
     assert!(findings(conn).is_empty());
-    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
+    assert!(!stores(database, "jane@") && !stores(database, "jane street"));
 }
 
 #[test]
 fn a_hold_wins_and_nothing_is_half_erased() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     let context = AuditContext::builder(ActorRef::user("ada").unwrap())
         .correlation_id("c-1")
         .build()
@@ -145,7 +142,7 @@ fn a_hold_wins_and_nothing_is_half_erased() {
             .to_string();
         assert!(error.contains("(inquiry), and is not erased"), "{error}");
         assert!(
-            stores(&database, "jane@a") && stores(&database, "jane street"),
+            stores(database, "jane@a") && stores(database, "jane street"),
             "nothing of it"
         );
         let last = count(conn, "SELECT max(id) FROM threadline.erasures");
@@ -160,14 +157,13 @@ fn a_hold_wins_and_nothing_is_half_erased() {
     for erased in erasures(conn).unwrap() {
         resume_erasure(conn, erased.id).unwrap();
     }
-    assert!(!stores(&database, "jane@a") && !stores(&database, "jane street"));
+    assert!(!stores(database, "jane@a") && !stores(database, "jane street"));
     assert!(findings(conn).is_empty());
 }
 
 #[test]
 fn writers_do_not_wait_for_it() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (database, conn) = &mut jane_and_bob();
     run(conn, "BEGIN");
     let erasure = value(
         conn,
@@ -190,8 +186,7 @@ fn writers_do_not_wait_for_it() {
 /// An actor's free text is erased on request; actor and time stay.
 #[test]
 fn texts_of_actions_go_by_choice() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     for (user, reason) in [
         ("42", "jane moved house"),
         ("7", "jane called"),
@@ -248,8 +243,8 @@ fn texts_of_actions_go_by_choice() {
         ]
     );
     assert!(
-        !audit_contents(&database).contains("jane moved")
-            && !audit_contents(&database).contains("jane called")
+        !audit_contents(database).contains("jane moved")
+            && !audit_contents(database).contains("jane called")
     );
     // Everything is still readable.
     threadline::actions(threadline::ActionFilter::new())
@@ -262,8 +257,7 @@ fn texts_of_actions_go_by_choice() {
 
 #[test]
 fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_them() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (1, 'bob@a', NULL, 'free'), (2, 'eve@a', NULL, 'free');
@@ -275,8 +269,8 @@ fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_the
     Erasure::of("users", "50", "request 31")
         .erase(conn)
         .unwrap();
-    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
-    assert!(stores(&database, "bob@a"));
+    assert!(!stores(database, "jane@") && !stores(database, "jane street"));
+    assert!(stores(database, "bob@a"));
     assert!(findings(conn).is_empty());
     let error = Erasure::of("users", "1", "request 32")
         .erase(conn)

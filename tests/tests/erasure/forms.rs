@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use threadline::{
     Audited, AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
 };
-use threadline_tests::{Database, now, rows, run, value};
+use threadline_tests::{now, rows, run, value};
 
 use crate::{Address, User, findings, jane_and_bob, people, users};
 
@@ -24,8 +24,7 @@ use diesel::NullableExpressionMethods;
 
 #[test]
 fn text_csv_json_and_blame_show_it() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (_, conn) = &mut jane_and_bob();
     run(conn, "UPDATE users SET email = 'jane@last' WHERE id = 42");
     Erasure::of("users", "42", "request 31")
         .erase(conn)
@@ -59,8 +58,7 @@ fn text_csv_json_and_blame_show_it() {
 
 #[test]
 fn filters_do_not_find_what_was_erased() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (_, conn) = &mut jane_and_bob();
     let asked = |conn: &mut diesel::PgConnection| {
         let filter = Filter::new().table("users").changed_to("email", "jane@b");
         threadline::timeline(filter)
@@ -78,8 +76,7 @@ fn filters_do_not_find_what_was_erased() {
 
 #[test]
 fn the_past_says_that_a_value_was_erased() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (_, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free')",
@@ -146,8 +143,7 @@ fn the_past_says_that_a_value_was_erased() {
 /// In a masked column too, an erased value differs from a masked one.
 #[test]
 fn erased_values_differ_from_masked_ones() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (_, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free'), (43, 'bob@a', '1990-01-01', 'free');
@@ -178,8 +174,7 @@ fn erased_values_differ_from_masked_ones() {
 
 #[test]
 fn a_revert_writes_no_mark() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (_, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",

@@ -7,12 +7,12 @@ use diesel::{Connection, PgConnection};
 use threadline::{erasures, resume_erasure};
 use threadline_tests::{Database, run, value};
 
-use crate::{audit_contents, count, findings, people};
+use crate::{audit_contents, count, findings, people_in};
 
 const RECORDS: i64 = 300;
 
-fn many(database: &Database) -> PgConnection {
-    let mut conn = people(database);
+fn many(database: Database) -> (Database, PgConnection) {
+    let (database, mut conn) = people_in(database);
     run(
         &mut conn,
         &format!(
@@ -28,7 +28,7 @@ fn many(database: &Database) -> PgConnection {
         &mut conn,
         "SELECT threadline.begin_erasure('users', '42', 'request 31')",
     );
-    conn
+    (database, conn)
 }
 
 /// Asserts that all of a batch was done or nothing: its changes, and the progress of the
@@ -77,9 +77,8 @@ fn counted(database: &Database) -> (i64, i64) {
 /// Terminated sessions, at any point of a batch.
 #[test]
 fn an_erasure_that_is_terminated_anywhere_goes_on_where_it_was() {
-    let database = Database::new();
-    let conn = &mut many(&database);
-    let (changes, bob) = counted(&database);
+    let (database, conn) = &mut many(Database::new());
+    let (changes, bob) = counted(database);
     let done = AtomicBool::new(false);
     let mut terminated = 0;
     scope(|scope| {
@@ -114,14 +113,13 @@ fn an_erasure_that_is_terminated_anywhere_goes_on_where_it_was() {
         done.store(true, Ordering::SeqCst);
     });
     assert!(terminated > 3, "{terminated} were terminated");
-    finished(&database, changes, bob);
+    finished(database, changes, bob);
 }
 
 /// kill -9 of the server in the middle of a batch.
 #[test]
 fn an_erasure_survives_a_killed_server() {
-    let mut database = Database::durable();
-    drop(many(&database));
+    let (mut database, _) = many(Database::durable());
     let (changes, bob) = counted(&database);
     for round in 0..3 {
         let url = database.url();

@@ -85,15 +85,8 @@ fn stored(database: &Database, text: &str) -> usize {
     audit_contents(database).matches(text).count()
 }
 
-#[test]
-fn what_a_purge_left_of_a_record_is_erased() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
-    run(
-        conn,
-        "UPDATE addresses SET user_id = 42, street = 'jane street 8' WHERE id = 1; UPDATE users SET email = 'jane@c' WHERE id = 42;
-         INSERT INTO addresses VALUES (4, 43, 'bob street 9', 'Bern'); ",
-    );
+/// Posts everything and makes it older than the tables keep their changes.
+fn let_a_purge_take_all(conn: &mut PgConnection) {
     run(conn, "SELECT threadline.post()");
     run(
         conn,
@@ -102,13 +95,24 @@ fn what_a_purge_left_of_a_record_is_erased() {
          SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
          SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
     );
+}
+
+#[test]
+fn images_kept_by_a_purge_are_erased() {
+    let (database, conn) = &mut jane_and_bob();
+    run(
+        conn,
+        "UPDATE addresses SET user_id = 42, street = 'jane street 8' WHERE id = 1; UPDATE users SET email = 'jane@c' WHERE id = 42;
+         INSERT INTO addresses VALUES (4, 43, 'bob street 9', 'Bern'); ",
+    );
+    let_a_purge_take_all(conn);
     assert!(purge(conn).unwrap() > 0);
-    assert!(stores(&database, "jane@c") && stores(&database, "jane street 8"));
+    assert!(stores(database, "jane@c") && stores(database, "jane street 8"));
     Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
-    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
-    assert!(stores(&database, "bob@a") && stores(&database, "bob street 9"));
+    assert!(!stores(database, "jane@") && !stores(database, "jane street"));
+    assert!(stores(database, "bob@a") && stores(database, "bob street 9"));
     assert_eq!(
         rows(
             conn,
@@ -121,8 +125,7 @@ fn what_a_purge_left_of_a_record_is_erased() {
 /// A purge between two batches copies changes that are not erased yet into its images.
 #[test]
 fn a_purge_in_between_hides_nothing() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
@@ -135,14 +138,7 @@ fn a_purge_in_between_hides_nothing() {
             ),
         );
     }
-    run(conn, "SELECT threadline.post()");
-    run(
-        conn,
-        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
-         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
-         SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
-         SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
-    );
+    let_a_purge_take_all(conn);
     run(
         conn,
         "SELECT threadline.begin_erasure('users', '42', 'request 31')",
@@ -152,13 +148,12 @@ fn a_purge_in_between_hides_nothing() {
         turn += 1;
         run(conn, &format!("SELECT threadline.purge({})", 1 + turn % 5));
     }
-    assert!(!stores(&database, "jane@") && !stores(&database, "jane street"));
+    assert!(!stores(database, "jane@") && !stores(database, "jane street"));
 }
 
 #[test]
-fn what_could_not_be_posted_is_erased_where_it_is() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+fn entries_that_cannot_be_posted_are_erased_in_place() {
+    let (database, conn) = &mut jane_and_bob();
     run(conn, "SELECT threadline.post()");
     run(
         conn,
@@ -168,7 +163,7 @@ fn what_could_not_be_posted_is_erased_where_it_is() {
     Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
-    assert!(!stores(&database, "jane street"));
+    assert!(!stores(database, "jane street"));
     assert_eq!(
         rows(
             conn,
@@ -187,8 +182,7 @@ fn what_could_not_be_posted_is_erased_where_it_is() {
 
 #[test]
 fn a_restored_dump_of_before_is_erased_again_from_the_list() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (database, conn) = &mut jane_and_bob();
     let backup = database.restored();
     Erasure::of("users", "42", "request 31")
         .erase(conn)
@@ -211,8 +205,7 @@ fn a_restored_dump_of_before_is_erased_again_from_the_list() {
 /// What is kept of a context that could not be read is its text.
 #[test]
 fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (database, conn) = &mut jane_and_bob();
     run(conn, "SELECT threadline.post()");
     let actor = |id: &str, address: &str| {
         format!(
@@ -250,15 +243,15 @@ fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
     run(conn, "SELECT threadline.post()");
     contexts(conn, &mut write_under);
     set_aside(conn);
-    assert_eq!(stored(&database, "jane@context"), 6);
-    assert_eq!(stored(&database, "bob@context"), 6);
+    assert_eq!(stored(database, "jane@context"), 6);
+    assert_eq!(stored(database, "bob@context"), 6);
 
     Erasure::of("users", "42", "request 31")
         .actor(ActorRef::user("42").unwrap())
         .erase(conn)
         .unwrap();
-    assert_eq!(stored(&database, "jane@context"), 0);
-    assert_eq!(stored(&database, "bob@context"), 6);
+    assert_eq!(stored(database, "jane@context"), 0);
+    assert_eq!(stored(database, "bob@context"), 6);
 
     // Who acted is still known after the entries are posted.
     run(conn, "SELECT threadline.post_again()");
@@ -278,5 +271,5 @@ fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
             r#"NULL | untrusted | NULL | {"untrusted_context": "erased:1"} | 1"#,
         ]
     );
-    assert_eq!(stored(&database, "bob@context"), 6);
+    assert_eq!(stored(database, "bob@context"), 6);
 }

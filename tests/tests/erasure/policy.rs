@@ -7,9 +7,8 @@ use threadline_tests::{Database, rows, run, scratch_dir, value};
 use crate::{Address, TABLES, User, audit_contents, findings, people, stores};
 
 #[test]
-fn what_is_personal_is_part_of_the_policy() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+fn personal_columns_are_part_of_the_policy() {
+    let (_, conn) = &mut people();
     assert_eq!(
         rows(
             conn,
@@ -41,8 +40,7 @@ fn what_is_personal_is_part_of_the_policy() {
 /// Capture does not depend on it.
 #[test]
 fn to_say_what_is_personal_waits_for_no_writer() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     run(conn, "SELECT threadline.audit('users')");
     let writer = &mut database.connect();
     run(
@@ -62,10 +60,8 @@ fn to_say_what_is_personal_waits_for_no_writer() {
 }
 
 #[test]
-fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+fn columns_that_cannot_be_erased_or_found_are_refused_with_a_remedy() {
+    let (database, conn) = &mut Database::with(TABLES);
     run(conn, "CREATE TABLE notes (body text)");
     for (call, message) in [
         (
@@ -142,7 +138,7 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
         (erased.changes, erased.columns),
         (1, Some(vec!["users.email".to_owned()]))
     );
-    assert!(!stores(&database, "jane@"));
+    assert!(!stores(database, "jane@"));
     let error = Erasure::of("users", "42", "")
         .column("email")
         .erase(conn)
@@ -152,9 +148,8 @@ fn what_cannot_be_erased_or_found_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_columns_were_called_before_and_what_was_dropped_is_erased_too() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+fn columns_under_former_names_and_dropped_columns_are_erased_too() {
+    let (database, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', '1990-02-03', 'free'), (43, 'bob@a', '1991-01-01', 'free');
@@ -173,7 +168,7 @@ fn what_columns_were_called_before_and_what_was_dropped_is_erased_too() {
         [r#"["mail"] | NULL"#, r#"["street"] | {"person": "users"}"#]
     );
     Erasure::of("users", "42", "request 1").erase(conn).unwrap();
-    let left = audit_contents(&database);
+    let left = audit_contents(database);
     for gone in ["jane@", "1990-02-03", "jane street"] {
         assert!(!left.contains(gone), "{gone} in {left}");
     }

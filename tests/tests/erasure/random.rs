@@ -1,6 +1,6 @@
 use diesel::PgConnection;
 use threadline::Erasure;
-use threadline_tests::{Database, Dice, rows, run};
+use threadline_tests::{Dice, rows, run};
 
 use crate::{audit_contents, findings, people};
 
@@ -71,8 +71,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
     let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
         let dice = &mut Dice::new(seed);
-        let database = Database::new();
-        let conn = &mut people(&database);
+        let (database, conn) = &mut people();
         for _ in 0..60 {
             write(conn, dice);
             if dice.below(20) == 0 {
@@ -86,7 +85,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
         );
         while threadline::post(conn).unwrap() > 0 {}
         let before = answers(conn, "p2-");
-        let others: Vec<_> = contents_of(&audit_contents(&database), &["p0-", "p1-", "p3-"]);
+        let others: Vec<_> = contents_of(&audit_contents(database), &["p0-", "p1-", "p3-"]);
         let id = threadline_tests::value(
             conn,
             "SELECT threadline.begin_erasure('users', '2', 'request')",
@@ -102,7 +101,7 @@ fn nothing_of_the_person_is_left_and_everything_else_is() {
                 run(conn, "UPDATE users SET plan = plan WHERE id <> 2");
             }
         }
-        let left = audit_contents(&database);
+        let left = audit_contents(database);
         assert!(
             !left.contains("p2-"),
             "seed {seed}: {}",

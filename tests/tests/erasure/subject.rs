@@ -1,6 +1,6 @@
 use serde_json::Value;
 use threadline::{ActorRef, AuditContext, AuditExt, Erasure, Hold, SubjectExport};
-use threadline_tests::{Database, run};
+use threadline_tests::run;
 
 use crate::jane_and_bob;
 
@@ -27,8 +27,7 @@ fn of_kind<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
 
 #[test]
 fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (_, conn) = &mut jane_and_bob();
     let context = AuditContext::builder(ActorRef::user("42").unwrap())
         .request_id("r-1")
         .build()
@@ -86,9 +85,8 @@ fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
 }
 
 #[test]
-fn what_the_policy_hides_is_hidden() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+fn redacted_values_are_hidden_in_the_export_of_a_subject() {
+    let (_, conn) = &mut jane_and_bob();
     run(
         conn,
         "SELECT threadline.audit('users', mask => ARRAY['email'], personal => ARRAY['email', 'born'])",
@@ -106,8 +104,7 @@ fn what_the_policy_hides_is_hidden() {
 /// The columns of an export, and what has none of them as JSON.
 #[test]
 fn the_same_as_csv_in_which_no_cell_is_a_formula() {
-    let database = Database::new();
-    let conn = &mut jane_and_bob(&database);
+    let (_, conn) = &mut jane_and_bob();
     run(conn, "INSERT INTO addresses VALUES (9, 42, 'x', 'Bern')");
     let context = AuditContext::builder(ActorRef::user("42").unwrap())
         .request_id("=cmd()")

@@ -10,13 +10,9 @@ use threadline_tests::{Database, run};
 use super::readers::{jq, python};
 
 /// Writes three transactions: with two actions, with one, with none.
-fn acted() -> Database {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
-    );
+fn acted() -> (Database, PgConnection) {
+    let (database, mut conn) =
+        Database::with("CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')");
     let context = AuditContext::new(ActorRef::user("1").unwrap());
     let grace = ActorRef::admin("grace, \"the\" admin").unwrap();
     for n in 0..3 {
@@ -37,8 +33,8 @@ fn acted() -> Database {
         .unwrap();
     }
     // Belongs to no transaction, and so to no change.
-    record_action(conn, Action::new("stray").actor(grace)).unwrap();
-    database
+    record_action(&mut conn, Action::new("stray").actor(grace)).unwrap();
+    (database, conn)
 }
 
 fn with_actions(conn: &mut PgConnection, format: ExportFormat) -> Vec<u8> {
@@ -52,8 +48,7 @@ fn with_actions(conn: &mut PgConnection, format: ExportFormat) -> Vec<u8> {
 
 #[test]
 fn csv_has_their_names_and_all_of_them() {
-    let database = acted();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut acted();
     run(conn, "SET timezone = 'Asia/Kathmandu'");
     let rows = python(&with_actions(conn, ExportFormat::Csv));
     let names: Vec<_> = rows.iter().map(|row| &row["action_names"]).collect();
@@ -68,8 +63,7 @@ fn csv_has_their_names_and_all_of_them() {
 
 #[test]
 fn json_and_ndjson_have_them_in_each_change() {
-    let database = acted();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut acted();
     for format in [ExportFormat::Json, ExportFormat::Ndjson] {
         let out = with_actions(conn, format);
         assert_eq!(
@@ -89,8 +83,7 @@ fn json_and_ndjson_have_them_in_each_change() {
 
 #[test]
 fn an_export_without_them_does_not_mention_them() {
-    let database = acted();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut acted();
     for format in [ExportFormat::Csv, ExportFormat::Json, ExportFormat::Ndjson] {
         let mut out = vec![];
         Export::new(Filter::new())

@@ -11,14 +11,11 @@ use super::readers::{is_document, jq_with};
 
 const FORMATS: [ExportFormat; 3] = [ExportFormat::Csv, ExportFormat::Json, ExportFormat::Ndjson];
 
-fn filled() -> Database {
-    let database = Database::new();
-    run(
-        &mut database.connect(),
+fn filled() -> (Database, diesel::PgConnection) {
+    Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
          INSERT INTO notes SELECT i, repeat('text', 50) FROM generate_series(1, 2000) AS i",
-    );
-    database
+    )
 }
 
 /// Creates a folder of this test's own.
@@ -52,8 +49,7 @@ impl Write for Full {
 #[test]
 fn a_writer_that_fails_is_an_error_wherever_it_fails_and_what_was_written_shows_that_it_is_not_all()
 {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled();
     for format in FORMATS {
         let mut whole = vec![];
         Export::new(Filter::new())
@@ -104,10 +100,7 @@ fn a_writer_that_fails_is_an_error_wherever_it_fails_and_what_was_written_shows_
 
 #[test]
 fn a_json_cut_anywhere_does_not_parse() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes'); INSERT INTO notes VALUES (1)",
     );
     let mut whole = vec![];
@@ -123,8 +116,7 @@ fn a_json_cut_anywhere_does_not_parse() {
 
 #[test]
 fn a_file_is_there_when_it_is_complete_and_is_alone() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled();
     let dir = folder("complete");
     for (format, name) in FORMATS.into_iter().zip(["a.csv", "a.json", "a.ndjson"]) {
         let path = dir.join(name);
@@ -148,8 +140,7 @@ fn a_file_is_there_when_it_is_complete_and_is_alone() {
 
 #[test]
 fn after_an_error_nothing_is_left_and_what_was_there_is_as_it_was() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut filled();
     let dir = folder("error");
     let old = dir.join("old.json");
     fs::write(&old, "older").unwrap();
@@ -187,7 +178,7 @@ fn after_an_error_nothing_is_left_and_what_was_there_is_as_it_was() {
 
 #[test]
 fn a_panic_leaves_nothing_either() {
-    let database = filled();
+    let (database, _) = filled();
     let dir = folder("panic");
     let path = dir.join("a.json");
     let panicked = std::thread::scope(|scope| {
@@ -206,8 +197,7 @@ fn a_panic_leaves_nothing_either() {
 
 #[test]
 fn a_row_that_cannot_be_read_is_an_error_and_no_shorter_export() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled();
     // Fails when the reader is in the middle: a function of the query raises an error.
     run(
         conn,
@@ -233,8 +223,7 @@ fn a_row_that_cannot_be_read_is_an_error_and_no_shorter_export() {
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled();
     let dir = folder("place");
     let missing = dir.join("missing/a.csv");
     let error = Export::new(Filter::new())
@@ -277,8 +266,7 @@ fn without_the_audit_schema_it_is_said_and_nothing_is_written() {
 
 #[test]
 fn a_lost_connection_is_not_taken_for_a_missing_schema() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut filled();
     let pid = value(conn, "SELECT pg_backend_pid()").unwrap();
     run(
         &mut database.connect(),
@@ -308,7 +296,7 @@ fn child_that_exports_for_ever() {
 
 #[test]
 fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
-    let database = filled();
+    let (database, _) = filled();
     let dir = folder("killed");
     let path = dir.join("a.ndjson");
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())

@@ -5,7 +5,7 @@ use serde_json::Value;
 use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Export, ExportFormat, Filter, record_action,
 };
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, value};
 
 use super::readers::{export, jq, python};
 
@@ -27,10 +27,7 @@ fn assert_harmless(rows: &[Value]) {
 
 #[test]
 fn no_text_of_a_context_begins_a_formula_and_none_is_changed_otherwise() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id text PRIMARY KEY, body text); SELECT threadline.audit('notes')",
     );
     for trigger in TRIGGERS {
@@ -96,10 +93,7 @@ fn no_text_of_a_context_begins_a_formula_and_none_is_changed_otherwise() {
 
 #[test]
 fn formula_signs_inside_a_text_are_unchanged() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
     let ids = ["1-2", "a@b", "'=1", "é+", "1\t2", " 1", "\u{a0}é=1"];
@@ -158,10 +152,7 @@ fn neither_blanks_nor_wide_signs_hide_a_formula() {
 
 #[test]
 fn neither_names_of_tables_nor_what_others_wrote_into_the_audit_begin_a_formula() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"CREATE SCHEMA "@home"; CREATE TABLE "@home"."=1+1" (id int PRIMARY KEY);
          SELECT threadline.audit('"@home"."=1+1"');
          BEGIN; SELECT threadline.set_context('{"actor": {"type": "+type", "id": "-1"}, "origin": "@origin"}');
@@ -184,10 +175,7 @@ fn neither_names_of_tables_nor_what_others_wrote_into_the_audit_begin_a_formula(
 
 #[test]
 fn empty_metadata_differs_from_none() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes');
          BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "1"}}');
          INSERT INTO notes VALUES (1); COMMIT;

@@ -55,19 +55,16 @@ fn peak_of(database: &Database, changes: u32) -> u64 {
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn two_hundred_thousand_changes_take_no_more_memory_than_ten_thousand() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
          INSERT INTO notes SELECT i, repeat('x', 200) FROM generate_series(1, 10000) AS i",
     );
-    let few = peak_of(&database, 10_000);
+    let few = peak_of(database, 10_000);
     run(
         conn,
         "INSERT INTO notes SELECT i, repeat('x', 200) FROM generate_series(10001, 200000) AS i",
     );
-    let many = peak_of(&database, 200_000);
+    let many = peak_of(database, 200_000);
     // 190,000 changes are at least 100 MiB in memory.
     assert!(many < few + 8 * 1024, "{few} KiB became {many} KiB");
 }

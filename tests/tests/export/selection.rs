@@ -10,7 +10,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Export, ExportFormat, Exported, Filter, Operation,
     RecordKey, record_action, timeline,
 };
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, pages, run, value};
 
 use super::readers::{jq, jq_with, python};
 
@@ -213,23 +213,11 @@ fn an_export_gives_what_the_pages_of_the_timeline_give_in_their_order() {
         Filter::new().action("no.such"),
     ];
     for filter in filters {
-        let mut pages = vec![];
-        let mut next = None;
-        loop {
-            let page = timeline(filter.clone())
-                .limit(13)
-                .after(next)
-                .page(conn)
-                .unwrap();
-            pages.extend(page.entries);
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
-        }
+        let pages = pages(conn, &filter, 13);
         let count = timeline(filter.clone()).count(conn).unwrap();
         let expected: Vec<Value> = pages
             .iter()
+            .flat_map(|page| &page.entries)
             .map(|entry| {
                 let mut change = serde_json::to_value(&entry.change).unwrap();
                 change["actions"] = serde_json::to_value(&entry.actions).unwrap();
@@ -295,7 +283,7 @@ impl Write for Meanwhile<'_> {
 }
 
 #[test]
-fn what_is_committed_meanwhile_is_not_in_it() {
+fn changes_committed_during_an_export_are_not_in_it() {
     for format in FORMATS {
         let database = filled(3_000);
         let conn = &mut database.connect();
@@ -316,7 +304,7 @@ fn what_is_committed_meanwhile_is_not_in_it() {
 }
 
 #[test]
-fn what_is_committed_between_two_calls_of_the_progress_callback_is_not_in_it() {
+fn changes_committed_between_two_calls_of_the_progress_callback_are_not_in_it() {
     let database = filled(2_000);
     let conn = &mut database.connect();
     let mut other = database.connect();

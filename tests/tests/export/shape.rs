@@ -8,11 +8,8 @@ use threadline::{
 use threadline_tests::{Database, run};
 
 /// Makes an update under a full context, and an insert under none.
-fn two_changes() -> Database {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn two_changes() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(
         "CREATE TABLE prices (shop text, no bigint, price numeric, PRIMARY KEY (shop, no)); SELECT threadline.audit('prices');
          INSERT INTO prices VALUES ('a', 9007199254740993, 1.50)",
     );
@@ -30,7 +27,7 @@ fn two_changes() -> Database {
         record_action(conn, Action::new("price.corrected").reason("a typo"))
     })
     .unwrap();
-    database
+    (database, conn)
 }
 
 fn text(conn: &mut PgConnection, format: ExportFormat, actions: bool) -> String {
@@ -71,8 +68,7 @@ fn redacted(mut value: Value) -> Value {
 
 #[test]
 fn the_json_document_has_the_documented_form() {
-    let database = two_changes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut two_changes();
     let document = serde_json::from_str(&text(conn, ExportFormat::Json, true)).unwrap();
     let pretty = serde_json::to_string_pretty(&redacted(document)).unwrap();
     insta::assert_snapshot!(pretty);
@@ -80,8 +76,7 @@ fn the_json_document_has_the_documented_form() {
 
 #[test]
 fn ndjson_has_the_documented_form() {
-    let database = two_changes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut two_changes();
     let lines: Vec<_> = text(conn, ExportFormat::Ndjson, false)
         .lines()
         .map(|line| redacted(serde_json::from_str(line).unwrap()).to_string())
@@ -91,8 +86,7 @@ fn ndjson_has_the_documented_form() {
 
 #[test]
 fn csv_has_the_documented_columns() {
-    let database = two_changes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut two_changes();
     let csv = text(conn, ExportFormat::Csv, false);
     let header = csv.lines().next().unwrap();
     let with_actions = text(conn, ExportFormat::Csv, true);
@@ -119,7 +113,7 @@ fn csv_has_the_documented_columns() {
 
 #[test]
 fn csv_ends_its_lines_as_rfc_4180_has_it() {
-    let database = two_changes();
+    let (database, _) = two_changes();
     let csv = text(&mut database.connect(), ExportFormat::Csv, false);
     assert_eq!(csv.matches("\r\n").count(), 3);
     assert_eq!(csv.matches('\n').count(), 3);

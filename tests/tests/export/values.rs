@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::Value;
 use threadline::{ExportFormat, Filter};
-use threadline_tests::{rolled_back, run, value};
+use threadline_tests::{rolled_back_with, value};
 
 use super::readers::{export, jq, python};
 
@@ -96,8 +96,7 @@ fn assert_whole(conn: &mut PgConnection, row: &str) {
 
 #[test]
 fn python_reads_every_value_of_a_csv() {
-    let conn = &mut rolled_back();
-    run(conn, ZOO);
+    let conn = &mut rolled_back_with(ZOO);
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     assert_eq!(rows.len(), 1);
     assert_whole(conn, rows[0]["row_data"].as_str().unwrap());
@@ -106,8 +105,7 @@ fn python_reads_every_value_of_a_csv() {
 
 #[test]
 fn jq_reads_every_value_of_json_and_ndjson() {
-    let conn = &mut rolled_back();
-    run(conn, ZOO);
+    let conn = &mut rolled_back_with(ZOO);
     for (format, change) in [
         (ExportFormat::Json, ".changes[0]"),
         (ExportFormat::Ndjson, "select(.end | not)"),
@@ -125,8 +123,7 @@ fn jq_reads_every_value_of_json_and_ndjson() {
 
 #[test]
 fn floats_are_numbers_that_read_as_the_same_float() {
-    let conn = &mut rolled_back();
-    run(conn, ZOO);
+    let conn = &mut rolled_back_with(ZOO);
     let json = export(conn, &Filter::new(), ExportFormat::Json);
     for (column, expected) in [
         ("double", f64::MAX),
@@ -162,16 +159,12 @@ fn beyond_a_float(number: &str) -> bool {
 
 #[test]
 fn numbers_in_documents_keep_their_digits_or_their_float() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
-        &format!(
-            r#"CREATE TABLE docs (id int PRIMARY KEY, doc jsonb, plain json);
+    let conn = &mut rolled_back_with(&format!(
+        r#"CREATE TABLE docs (id int PRIMARY KEY, doc jsonb, plain json);
             SELECT threadline.audit('docs');
             INSERT INTO docs VALUES (1, '{{"deep": [{{"n": [{0}]}}], "12345678901234567890.5": "12345678901234567890.5"}}', '[{0}]')"#,
-            NUMBERS.join(",")
-        ),
-    );
+        NUMBERS.join(",")
+    ));
     let csv = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     let mut images = vec![csv[0]["row_data"].as_str().unwrap().to_owned()];
     for format in [ExportFormat::Json, ExportFormat::Ndjson] {
@@ -207,9 +200,7 @@ fn numbers_in_documents_keep_their_digits_or_their_float() {
 
 #[test]
 fn a_number_that_no_float_reaches_spoils_nothing_around_it() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         r#"CREATE TABLE docs (id int PRIMARY KEY, doc jsonb);
         SELECT threadline.audit('docs');
         INSERT INTO docs VALUES (1, '{"huge": 1e400, "tiny": -1e-400, "beside": [1, "é\" \\"]}')"#,
@@ -226,9 +217,7 @@ fn a_number_that_no_float_reaches_spoils_nothing_around_it() {
 
 #[test]
 fn null_an_empty_document_and_an_empty_text_are_three_things() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE docs (id int PRIMARY KEY, doc jsonb, body text); SELECT threadline.audit('docs');
          INSERT INTO docs VALUES (1, NULL, NULL); INSERT INTO docs VALUES (2, '{}', ''); UPDATE docs SET doc = '{}' WHERE id = 1;",
     );

@@ -85,8 +85,7 @@ fn read_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(
 
 #[test]
 fn pages_and_reports_are_read_back() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let page = timeline(Filter::new()).limit(3).page(conn).unwrap();
     let document = read_back("Page_TimelineEntry", &page);
     assert_eq!(document["format_version"], 1);
@@ -136,8 +135,7 @@ fn pages_and_reports_are_read_back() {
 
 #[test]
 fn records_of_the_past_are_read_back_as_the_models_type() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let mut versions = Member::versions_of(conn, 1).unwrap();
     assert_eq!(versions.len(), 2);
     for version in &versions {
@@ -174,8 +172,7 @@ fn records_of_the_past_are_read_back_as_the_models_type() {
 
 #[test]
 fn the_state_of_the_audit_is_read_back() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     run(
         conn,
         "ALTER TABLE members DISABLE TRIGGER ALL; UPDATE members SET name = 'Eve' WHERE id = 1; SELECT threadline.refresh('members')",
@@ -215,8 +212,7 @@ fn the_state_of_the_audit_is_read_back() {
 
 #[test]
 fn conflicts_are_read_back() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let first = Member::history_of(conn, 1).unwrap().pop().unwrap();
     let error = revert_transaction(conn, first.transaction.id).unwrap_err();
     let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
@@ -270,8 +266,7 @@ fn filters_are_read_back_and_a_misspelt_one_is_refused() {
 
 #[test]
 fn integers_that_other_readers_would_round_are_texts_in_every_answer() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     run(
         conn,
         "INSERT INTO members VALUES (9007199254740993, 'Big', NULL); UPDATE members SET name = 'Bigger' WHERE name = 'Big'",
@@ -301,8 +296,7 @@ fn integers_that_other_readers_would_round_are_texts_in_every_answer() {
 
 #[test]
 fn exports_have_the_form_of_the_records() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let mut out = vec![];
     let exported = Export::new(Filter::new())
         .with_actions()

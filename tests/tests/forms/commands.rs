@@ -50,8 +50,7 @@ fn club_with_a_past() -> (Database, PgConnection) {
 
 #[test]
 fn every_command_prints_documents_of_its_schema() {
-    let (database, mut connection) = club_with_a_past();
-    let conn = &mut connection;
+    let (database, conn) = &mut club_with_a_past();
     let id = threadline::timeline(threadline::Filter::new())
         .page(conn)
         .unwrap()
@@ -107,7 +106,7 @@ fn every_command_prints_documents_of_its_schema() {
     ] {
         with_json.insert(arguments[0].to_owned());
         let arguments = [arguments, &["--json"]].concat();
-        assert_printed(&audit(&database, &arguments), printed, schema, &arguments);
+        assert_printed(&audit(database, &arguments), printed, schema, &arguments);
     }
     // All commands with `--json`, so that a new command cannot be forgotten.
     assert_eq!(with_json, commands_with("json"));
@@ -125,9 +124,9 @@ fn every_command_prints_documents_of_its_schema() {
             &["subject", "members:2", "--actor", "admin:grace"],
         ),
     ] {
-        assert_printed(&audit(&database, arguments), printed, schema, arguments);
+        assert_printed(&audit(database, arguments), printed, schema, arguments);
     }
-    let printed = audit(&database, &["export", "--format", "ndjson", "--actions"]);
+    let printed = audit(database, &["export", "--format", "ndjson", "--actions"]);
     let (entries, end) = printed.trim_end().rsplit_once('\n').unwrap();
     assert_printed(entries, Lines, "ExportEntry", &["export"]);
     assert_printed(end, Lines, "ExportEnd", &["export"]);
@@ -195,13 +194,12 @@ fn each_kind_of_line_about_a_person_has_its_schema() {
 
 #[test]
 fn printed_json_is_read_back_as_records_of_the_library() {
-    let (database, mut connection) = club();
-    let conn = &mut connection;
-    let printed = audit(&database, &["timeline", "--json"]);
+    let (database, conn) = &mut club();
+    let printed = audit(database, &["timeline", "--json"]);
     let page: Page<TimelineEntry> = serde_json::from_str(&printed).unwrap();
     let asked = threadline::timeline(threadline::Filter::new()).page(conn);
     assert_eq!(page, asked.unwrap());
-    let printed = audit(&database, &["verify", "--json"]);
+    let printed = audit(database, &["verify", "--json"]);
     let verification: Verification = serde_json::from_str(&printed).unwrap();
     let models = threadline_tests::models::audited();
     assert_eq!(verification, models.verify().run(conn).unwrap());

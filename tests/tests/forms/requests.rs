@@ -14,8 +14,7 @@ use threadline_tests::models::Member;
 
 #[test]
 fn a_url_asks_for_page_after_page() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let mut query = "table=members&limit=2".to_owned();
     let mut seen = vec![];
     loop {
@@ -40,8 +39,7 @@ fn a_url_asks_for_page_after_page() {
 
 #[test]
 fn a_cursor_of_another_question_is_refused_before_anything_is_asked() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let grace = ActorRef::admin("grace").unwrap();
     let cursors = [
         timeline(Filter::new()).limit(1).page(conn).unwrap().next,
@@ -79,8 +77,7 @@ fn a_cursor_of_another_question_is_refused_before_anything_is_asked() {
 
 #[test]
 fn a_limit_of_none_gives_none() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let page = timeline(Filter::new()).limit(0).page(conn).unwrap();
     assert_eq!(
         (page.entries.len(), page.has_more, page.next),
@@ -101,8 +98,7 @@ fn a_limit_of_none_gives_none() {
 
 #[test]
 fn a_transaction_that_is_not_there_is_not_reverted_in_silence() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let error = revert_transaction(conn, 99_999).unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::NoSuchTransaction { id: 99_999 }),
@@ -163,8 +159,7 @@ struct Owner;
 
 #[test]
 fn a_filter_takes_the_keys_that_a_history_takes() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let ids = |conn: &mut PgConnection, filter: Filter| {
         let page = timeline(filter).page(conn).unwrap();
         page.entries
@@ -213,9 +208,8 @@ fn a_filter_takes_the_keys_that_a_history_takes() {
 }
 
 #[test]
-fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+fn a_refusal_in_a_transaction_is_not_reported_as_a_missing_schema() {
+    let (_, conn) = &mut club();
     run(
         conn,
         "CREATE TABLE keyless (a int); SELECT threadline.audit('keyless', keyless => true)",
@@ -270,8 +264,7 @@ fn what_the_library_refuses_in_a_transaction_is_no_missing_schema() {
 
 #[test]
 fn classes_are_what_a_service_answers() {
-    let (_database, mut connection) = club();
-    let conn = &mut connection;
+    let (_, conn) = &mut club();
     let class = |result: Result<(), Error>| result.unwrap_err().class();
     let unknown = timeline(Filter::new().table("nothing"))
         .page(conn)

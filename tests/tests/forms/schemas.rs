@@ -53,7 +53,7 @@ fn the_file_is_what_the_types_make() {
 }
 
 #[test]
-fn what_is_none_of_the_form_is_not_valid() {
+fn documents_of_another_form_are_not_valid() {
     let waiting = json!({"entries": 1, "since": null, "set_aside": 0, "last_posted_at": null});
     assert_valid("Waiting", &waiting);
     for (member, wrong) in [

@@ -24,10 +24,8 @@ fn an_empty_audit_counts_nothing() {
 }
 
 #[test]
-fn what_waits_what_was_posted_and_what_nobody_did_are_counted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+fn waiting_posted_and_unattributed_changes_are_counted() {
+    let (_, conn) = &mut Database::with(USERS);
     run(conn, "SELECT threadline.audit('users')");
     let begun = Utc::now() - TimeDelta::seconds(1);
     for id in 1..=3 {
@@ -61,9 +59,7 @@ fn what_waits_what_was_posted_and_what_nobody_did_are_counted() {
 
 #[test]
 fn growth_is_that_of_the_last_day_also_after_old_changes_were_deleted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     run(
         conn,
         "SELECT threadline.audit('users'); INSERT INTO users SELECT k, 'x' FROM generate_series(1, 100) AS k",
@@ -89,9 +85,7 @@ fn growth_is_that_of_the_last_day_also_after_old_changes_were_deleted() {
 /// More than 10,000 are estimated from their ids.
 #[test]
 fn many_waiting_entries_are_estimated() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     run(
         conn,
         "SELECT threadline.audit('users'); INSERT INTO users SELECT k, 'x' FROM generate_series(1, 12345) AS k",
@@ -101,9 +95,7 @@ fn many_waiting_entries_are_estimated() {
 
 #[test]
 fn a_journal_that_nobody_posts_is_a_warning_and_no_alarm() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     run(
         conn,
         "SELECT threadline.audit('users'); INSERT INTO users VALUES (1, 'x');

@@ -6,9 +6,7 @@ use super::{MaskedUser, USERS, User, found};
 
 #[test]
 fn a_policy_that_was_replaced_is_no_alarm_and_one_that_never_was_in_force_is() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     let old = threadline::models![User];
     let new = threadline::models![MaskedUser];
     assert_eq!(
@@ -48,9 +46,7 @@ fn a_policy_that_was_replaced_is_no_alarm_and_one_that_never_was_in_force_is() {
 
 #[test]
 fn a_newer_schema_is_no_alarm() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     let models = threadline::models![User];
     models.install(conn).unwrap();
     run(

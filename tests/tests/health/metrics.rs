@@ -38,9 +38,7 @@ fn declared() -> Vec<Declared> {
 
 #[test]
 fn each_query_for_postgres_exporter_runs_and_has_the_declared_columns() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     run(
         conn,
         "SELECT threadline.audit('users'); INSERT INTO users VALUES (1, 'x'); ALTER TABLE users DISABLE TRIGGER ALL",
@@ -102,10 +100,7 @@ fn metrics_are_the_counters_of_the_health_check() {
 
 #[test]
 fn severities_of_the_view_are_those_of_the_codes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL); CREATE TABLE d (LIKE a INCLUDING ALL);
          CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id);
          SELECT threadline.audit('a'), threadline.audit('b'), threadline.audit('c'), threadline.audit('d'), threadline.audit('parts');

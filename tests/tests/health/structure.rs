@@ -1,10 +1,6 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
 use threadline::{Finding, Models};
-use threadline_tests::{Database, NEWEST, run};
+use threadline_tests::{Database, NEWEST, Sent, run};
 
 use super::{USERS, User, found, health};
 
@@ -86,10 +82,7 @@ fn it_finds_the_structure_that_verify_finds() {
         ("ALTER TABLE plain RENAME TO other; ALTER TABLE secretive SET SCHEMA elsewhere", &[]),
         ("SELECT threadline.unaudit('plain'); DROP TABLE plain", &[]),
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
+        let (_, conn) = &mut Database::with(
             "CREATE TABLE plain (id int PRIMARY KEY, note text); CREATE TABLE secretive (id int PRIMARY KEY, note text, v int GENERATED ALWAYS AS (id) STORED);
              CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
              CREATE TABLE chosen (id int PRIMARY KEY, a int, b int); CREATE TABLE several (LIKE chosen INCLUDING ALL); CREATE SCHEMA elsewhere;
@@ -110,10 +103,7 @@ fn it_finds_the_structure_that_verify_finds() {
 /// The fixes of a health check's findings work.
 #[test]
 fn fixes_of_the_health_check_fix() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL);
          SELECT threadline.audit('a'), threadline.audit('b'), threadline.audit('c');
          DROP TRIGGER \"!threadline_capture_1\" ON a; ALTER TABLE b DISABLE TRIGGER ALL; ALTER TABLE c ADD x int",
@@ -136,12 +126,8 @@ fn without_a_schema_or_with_an_older_one_it_says_so_and_counts_nothing() {
     assert!(!health.healthy);
     assert_eq!(health.counters, None);
 
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        "UPDATE threadline.schema_versions SET version = version - 1",
-    );
+    let (_, conn) =
+        &mut Database::with("UPDATE threadline.schema_versions SET version = version - 1");
     let health = threadline::models![User].health(conn).unwrap();
     assert_eq!(found(&health), ["error schema-outdated -"]);
     assert_eq!(health.installed_version, Some(NEWEST - 1));
@@ -150,9 +136,7 @@ fn without_a_schema_or_with_an_older_one_it_says_so_and_counts_nothing() {
 /// Tables from a dump have other OIDs.
 #[test]
 fn tables_from_a_dump_are_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, "CREATE TABLE before (id int PRIMARY KEY)");
+    let (database, conn) = &mut Database::with("CREATE TABLE before (id int PRIMARY KEY)");
     run(conn, USERS);
     run(conn, "SELECT threadline.audit('users'); DROP TABLE before");
     let restored = database.restored();
@@ -170,9 +154,7 @@ fn tables_from_a_dump_are_found() {
 #[test]
 fn it_asks_as_many_queries_of_many_tables_as_of_one() {
     let count = |tables: usize| {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, USERS);
+        let (_, conn) = &mut Database::with(USERS);
         run(conn, "SELECT threadline.audit('users')");
         for table in 1..tables {
             run(
@@ -182,19 +164,14 @@ fn it_asks_as_many_queries_of_many_tables_as_of_one() {
                 ),
             );
         }
-        let sent = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&sent);
-        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::StartQuery { .. } = event {
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-        });
+        let sent = Sent::default();
+        conn.set_instrumentation(sent.log());
         let specs = std::iter::repeat_with(<User as threadline::AuditedModel>::spec).take(tables);
         let health = Models::new(specs.collect()).health(conn).unwrap();
         assert!(health.healthy);
         assert_eq!(health.models.len(), tables);
         assert_eq!(health.counters.unwrap().audited_tables, tables as i64);
-        sent.load(Ordering::Relaxed)
+        sent.take().len()
     };
     assert_eq!(count(1), 5);
     assert_eq!(count(12), 5);

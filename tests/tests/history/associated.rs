@@ -6,19 +6,10 @@ use threadline::{
 };
 use threadline_tests::{Database, run, value};
 
-diesel::table! {
-    users (id) { id -> BigInt, name -> Text, }
-}
+use super::{User, users};
+
 diesel::table! {
     posts (id) { id -> BigInt, user_id -> Nullable<BigInt>, title -> Text, }
-}
-
-#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
-#[diesel(table_name = users)]
-struct User {
-    id: i64,
-    #[allow(dead_code)]
-    name: String,
 }
 
 #[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
@@ -99,9 +90,7 @@ fn refused(conn: &mut PgConnection, id: i64, with: &str) -> String {
 
 #[test]
 fn rows_belong_to_a_record_from_when_they_referred_to_it_until_they_ceased_to() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+    let (_, conn) = &mut Database::with(CLUB);
     // Older than the audit: known from the first change that shows it, or from the live
     // row.
     run(
@@ -151,9 +140,7 @@ fn rows_belong_to_a_record_from_when_they_referred_to_it_until_they_ceased_to() 
 
 #[test]
 fn a_record_is_followed_through_changes_of_its_key_and_of_those_of_its_rows() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+    let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     for sql in [
         "INSERT INTO users VALUES (42, 'a')",
@@ -203,9 +190,7 @@ fn a_record_is_followed_through_changes_of_its_key_and_of_those_of_its_rows() {
 
 #[test]
 fn pages_of_a_history_with_others_are_the_whole() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+    let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     run(conn, "INSERT INTO users VALUES (42, 'a'), (9, 'b')");
     run(
@@ -255,10 +240,7 @@ fn pages_of_a_history_with_others_are_the_whole() {
 
 #[test]
 fn rows_that_referred_to_such_rows_are_shown_along_a_path() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL);
          CREATE TABLE versions (id int PRIMARY KEY, user_id bigint REFERENCES users ON DELETE CASCADE, number text);
          CREATE TABLE dependencies (id int PRIMARY KEY, version_id int REFERENCES versions ON DELETE CASCADE, what text);
@@ -306,10 +288,7 @@ fn rows_that_referred_to_such_rows_are_shown_along_a_path() {
 
 #[test]
 fn a_row_that_refers_in_two_ways_is_shown_once_with_both() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, invited_by bigint REFERENCES users);
          CREATE TABLE reviews (id int PRIMARY KEY, author bigint REFERENCES users, editor bigint REFERENCES users);
          SELECT threadline.audit('users'), threadline.audit('reviews');
@@ -336,9 +315,7 @@ fn a_row_that_refers_in_two_ways_is_shown_once_with_both() {
 
 #[test]
 fn a_referring_column_is_found_under_its_former_names_and_in_a_renamed_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+    let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     run(
         conn,
@@ -394,10 +371,7 @@ fn a_referring_column_is_found_under_its_former_names_and_in_a_renamed_table() {
 
 #[test]
 fn keys_of_several_columns_take_as_many() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint, tenant text, name text NOT NULL, PRIMARY KEY (tenant, id));
          CREATE TABLE posts (id bigint PRIMARY KEY, tenant text, user_id bigint, title text,
                              FOREIGN KEY (user_id, tenant) REFERENCES users (id, tenant));
@@ -467,11 +441,8 @@ diesel::table! {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn references_that_cannot_be_followed_are_refused() {
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint PRIMARY KEY, name text UNIQUE);
          CREATE TABLE posts (id int PRIMARY KEY, user_id bigint REFERENCES users, masked bigint, secret bigint, hashed bigint, ignored bigint,
                              by_name text REFERENCES users (name));
@@ -542,10 +513,8 @@ fn what_cannot_be_answered_is_refused() {
 }
 
 #[test]
-fn what_is_hidden_of_a_row_is_hidden_in_the_history_of_another() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+fn redacted_columns_stay_redacted_in_the_history_of_another_record() {
+    let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     run(
         conn,
@@ -563,7 +532,7 @@ fn what_is_hidden_of_a_row_is_hidden_in_the_history_of_another() {
 }
 
 #[test]
-fn what_was_masked_when_it_was_recorded_tells_no_reference() {
+fn a_column_masked_when_recorded_gives_no_reference() {
     let database = Database::new();
     let conn = &mut database.connect();
     // Key 0 looks like the placeholder of a number.
@@ -601,10 +570,7 @@ fn what_was_masked_when_it_was_recorded_tells_no_reference() {
 
 #[test]
 fn rows_of_partitions_belong_to_their_table_and_those_of_children_do_not() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL);
          CREATE TABLE posts (id int, user_id bigint REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
          CREATE TABLE posts_low PARTITION OF posts FOR VALUES FROM (0) TO (100);
@@ -639,10 +605,8 @@ fn rows_of_partitions_belong_to_their_table_and_those_of_children_do_not() {
 }
 
 #[test]
-fn what_is_left_after_a_purge_is_shown_as_far_as_it_goes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+fn an_associated_history_after_a_purge_shows_the_remaining_changes() {
+    let (_, conn) = &mut Database::with(CLUB);
     run(
         conn,
         "SELECT threadline.audit('users', keep => '1 year'), threadline.audit('posts', keep => '1 year')",
@@ -680,9 +644,7 @@ fn what_is_left_after_a_purge_is_shown_as_far_as_it_goes() {
 
 #[test]
 fn rows_that_went_without_a_record_of_each_end_with_the_truncate() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, CLUB);
+    let (_, conn) = &mut Database::with(CLUB);
     run(conn, AUDIT);
     run(
         conn,

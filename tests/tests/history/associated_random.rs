@@ -3,20 +3,10 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use threadline::{Audited, History, Moved};
+use threadline::{History, Moved};
 use threadline_tests::{Database, Dice, rows, run, value};
 
-diesel::table! {
-    users (id) { id -> BigInt, name -> Text, }
-}
-
-#[derive(Debug, Audited, Identifiable)]
-#[diesel(table_name = users)]
-#[allow(dead_code)]
-struct User {
-    id: i64,
-    name: String,
-}
+use super::User;
 
 /// A change of a post: the record that the row referred to before and after it.
 #[derive(Debug)]
@@ -192,7 +182,7 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
 }
 
 #[test]
-fn what_belongs_to_a_record_is_what_a_replay_says() {
+fn associated_rows_agree_with_a_replay() {
     let database = Database::new();
     let conn = &mut database.connect();
     let mut shown = 0;

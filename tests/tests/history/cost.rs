@@ -2,20 +2,10 @@
 //! size.
 
 use diesel::prelude::*;
-use threadline::{Audited, History};
+use threadline::History;
 use threadline_tests::{Database, rows, run, value};
 
-diesel::table! {
-    users (id) { id -> BigInt, name -> Text, }
-}
-
-#[derive(Debug, Audited, Identifiable)]
-#[diesel(table_name = users)]
-#[allow(dead_code)]
-struct User {
-    id: i64,
-    name: String,
-}
+use super::User;
 
 /// Writes 20,000 changes of user 5, each in a transaction of its own, and 20,000 posts
 /// with 40,000 changes, ten of which referred to user 42 when they were deleted and ten
@@ -37,11 +27,10 @@ const LARGE: &str = "
     FROM generate_series(1, 20000) AS n, threadline.audited_tables AS t WHERE t.table_name = 'users';
 ";
 
-fn large(database: &Database) -> PgConnection {
-    let mut conn = database.connect();
-    run(&mut conn, LARGE);
+fn large() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(LARGE);
     vacuum(&mut conn);
-    conn
+    (database, conn)
 }
 
 fn vacuum(conn: &mut PgConnection) {
@@ -76,8 +65,7 @@ fn read<T>(conn: &mut PgConnection, answer: impl FnOnce(&mut PgConnection) -> T)
 
 #[test]
 fn the_last_changes_of_a_record_with_twenty_thousand_are_read_without_the_rest() {
-    let database = Database::new();
-    let conn = &mut large(&database);
+    let (_, conn) = &mut large();
     let mut next = None;
     for _ in 0..3 {
         let (page, entries, scanned) = read(conn, |conn| {
@@ -97,8 +85,7 @@ fn the_last_changes_of_a_record_with_twenty_thousand_are_read_without_the_rest()
 
 #[test]
 fn rows_that_referred_to_a_record_are_found_by_an_index() {
-    let database = Database::new();
-    let conn = &mut large(&database);
+    let (_, conn) = &mut large();
     let ask = |conn: &mut PgConnection| {
         History::<User, _>::of_key(42)
             .with(["posts".parse().unwrap()])

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditChange, AuditContext, AuditExt, Audited};
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back_with, run};
 
 diesel::table! {
     notes (book, page) { book -> Text, page -> Int4, body -> Nullable<Text>, }
@@ -14,9 +14,7 @@ struct Note;
 
 #[test]
 fn a_change_reads_as_a_person_would_say_it() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE notes (book text, page int, body text, price numeric, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')",
     );
     let context = AuditContext::builder(ActorRef::admin("grace").unwrap())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Operation};
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back, rolled_back_with, run};
 use uuid::Uuid;
 
 diesel::table! {
@@ -68,8 +68,7 @@ macro_rules! keyed {
 
         #[test]
         fn $test() {
-            let conn = &mut rolled_back();
-            run(conn, "CREATE SCHEMA other");
+            let conn = &mut rolled_back_with("CREATE SCHEMA other");
             run(conn, &format!("CREATE TABLE {} ({})", $name, $columns));
             threadline::models![$Model].install(conn).unwrap();
             let table = $name;
@@ -150,9 +149,7 @@ fn names_that_differ_in_their_63rd_byte_have_two_histories() {
 
 #[test]
 fn one_table_name_in_two_schemas_has_two_histories() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE SCHEMA other;
          CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text);
          CREATE TABLE other.by_bigint (id bigint PRIMARY KEY, body text);",
@@ -182,11 +179,7 @@ fn one_table_name_in_two_schemas_has_two_histories() {
 
 #[test]
 fn a_history_outlives_its_table() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
-        "CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text)",
-    );
+    let conn = &mut rolled_back_with("CREATE TABLE by_bigint (id bigint PRIMARY KEY, body text)");
     threadline::models![ByBigint].install(conn).unwrap();
     run(
         conn,

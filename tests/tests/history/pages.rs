@@ -66,9 +66,7 @@ fn paged(conn: &mut PgConnection, number: i32, limit: usize) -> (Vec<(i64, Vec<S
 
 #[test]
 fn a_history_comes_in_pages_and_says_why() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, SEATS);
+    let (_, conn) = &mut Database::with(SEATS);
     change(
         conn,
         "INSERT INTO seats VALUES ('acme', 1, 'a'), ('acme', 9, 'x')",
@@ -110,9 +108,7 @@ fn a_history_comes_in_pages_and_says_why() {
 
 #[test]
 fn a_cursor_of_another_query_is_refused() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, SEATS);
+    let (_, conn) = &mut Database::with(SEATS);
     change(conn, "INSERT INTO seats VALUES ('acme', 1, 'a')", None);
     change(conn, "UPDATE seats SET holder = 'b'", None);
     let other = timeline(Filter::new()).limit(1).page(conn).unwrap().next;

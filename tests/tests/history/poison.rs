@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, ContextOrigin, Operation};
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back_with, run};
 
 diesel::table! {
     items (id) { id -> Int4, body -> Jsonb, }
@@ -19,9 +19,7 @@ struct Item {
 
 #[test]
 fn every_read_survives_a_poisoned_row() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, body jsonb);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, '0');
@@ -55,9 +53,7 @@ fn every_read_survives_a_poisoned_row() {
 
 #[test]
 fn a_version_that_no_longer_matches_does_not_hide_the_others() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE items (id int PRIMARY KEY, body text);
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, '{}');

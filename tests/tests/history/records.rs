@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, Operation, Unavailable};
-use threadline_tests::{Database, rolled_back, run, value};
+use threadline_tests::{Database, rolled_back_with, run, value};
 
 mod schema {
     diesel::table! {
@@ -48,8 +48,7 @@ fn load(conn: &mut PgConnection, id: i32) -> User {
 
 #[test]
 fn a_history_is_newest_first_with_actor_and_redacted_values() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     conn.audited_transaction(&as_user(1), |conn| {
         diesel::sql_query("INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret', 1.10)")
             .execute(conn)
@@ -110,8 +109,7 @@ fn a_history_is_newest_first_with_actor_and_redacted_values() {
 
 #[test]
 fn versions_are_the_models_own_type_and_never_hold_a_secret() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     run(
         conn,
         "INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret')",
@@ -144,9 +142,7 @@ fn versions_are_the_models_own_type_and_never_hold_a_secret() {
 
 #[test]
 fn versions_cover_a_row_older_than_the_audit_and_a_deleted_one() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text,
              password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0);
          INSERT INTO users VALUES (1, 'Ada', NULL, 'x'), (2, 'Bob', NULL, 'x');
@@ -191,9 +187,7 @@ mod wide {
 
     #[test]
     fn a_version_that_lacks_an_excluded_number_says_so() {
-        let conn = &mut rolled_back();
-        run(
-            conn,
+        let conn = &mut rolled_back_with(
             "CREATE TABLE accounts (id int PRIMARY KEY, pin int NOT NULL);
              SELECT threadline.audit('accounts', exclude => ARRAY['pin']);
              INSERT INTO accounts VALUES (1, 1234)",
@@ -211,8 +205,7 @@ mod wide {
 
 #[test]
 fn history_follows_a_record_through_a_change_of_its_key() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     run(
         conn,
         "INSERT INTO users VALUES (1, 'Ada', NULL, 'x');
@@ -262,10 +255,7 @@ fn history_follows_a_record_through_a_change_of_its_key() {
 
 #[test]
 fn keys_shifted_in_bulk_keep_each_records_own_history() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id int, name text NOT NULL, email text, password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0, PRIMARY KEY (id) DEFERRABLE)",
     );
     run(
@@ -292,8 +282,7 @@ fn keys_shifted_in_bulk_keep_each_records_own_history() {
 
 #[test]
 fn a_query_object_is_a_query_like_any_other() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     run(conn, "INSERT INTO users VALUES (1, 'Ada', NULL, 'x')");
     let query = threadline::History::<User, _>::of_key(1);
     let changes: Vec<threadline::AuditChange> = RunQueryDsl::load(query, conn).unwrap();
@@ -302,15 +291,13 @@ fn a_query_object_is_a_query_like_any_other() {
 
 #[test]
 fn a_record_without_changes_has_an_empty_history() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     assert!(User::history_of(conn, 99).unwrap().is_empty());
 }
 
 #[test]
 fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     run(
         conn,
         "INSERT INTO users VALUES (1, 'Ada', NULL, 'x'); SELECT threadline.unaudit('users')",
@@ -338,9 +325,7 @@ fn a_history_can_be_read_after_its_table_is_audited_no_longer() {
 
 #[test]
 fn a_version_of_which_only_changes_are_known_is_not_made_up() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text,
              password_hash text NOT NULL, balance numeric NOT NULL DEFAULT 0);
          INSERT INTO users VALUES (1, 'Ada', 'a@example.com', 'x');
@@ -369,8 +354,7 @@ fn a_version_of_which_only_changes_are_known_is_not_made_up() {
 
 #[test]
 fn a_key_that_moved_away_is_whole_as_far_back_as_its_insertion() {
-    let conn = &mut rolled_back();
-    run(conn, USERS);
+    let conn = &mut rolled_back_with(USERS);
     run(
         conn,
         "INSERT INTO users VALUES (1, 'Ada', 'a@example.com', 'x');
@@ -408,9 +392,7 @@ mod dated {
 
     #[test]
     fn a_mask_that_its_type_does_not_take_reads_as_nothing() {
-        let conn = &mut rolled_back();
-        run(
-            conn,
+        let conn = &mut rolled_back_with(
             "CREATE TABLE people (code char(5) PRIMARY KEY, born date, name text NOT NULL);
              SELECT threadline.audit('people', mask => ARRAY['born']);
              INSERT INTO people VALUES ('ab', '1815-12-10', 'Ada'); UPDATE people SET born = NULL, name = 'Ada L.'",

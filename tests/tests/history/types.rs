@@ -6,7 +6,7 @@ use diesel::data_types::PgInterval;
 use diesel::prelude::*;
 use std::collections::Bound;
 use threadline::Audited;
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back_with, run};
 use uuid::Uuid;
 
 diesel::table! {
@@ -72,9 +72,7 @@ struct Animal {
 
 #[test]
 fn a_version_equals_the_row_as_diesel_loads_it() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         r#"CREATE TABLE zoo (extra int NOT NULL DEFAULT 0, gone int, docb jsonb NOT NULL, doc json NOT NULL,
             id uuid PRIMARY KEY, flag bool NOT NULL, small int2 NOT NULL, big int8 NOT NULL,
             amount numeric(38, 20) NOT NULL, single float4 NOT NULL, double float8 NOT NULL,

@@ -32,10 +32,7 @@ fn an_update_is_reduced_to_its_own_changes_whatever_others_changed() {
         ("n = 7", r#"{"n": 6} | {"n": 7}"#),
         ("n = 8", r#"{"n": 7} | {"n": 8}"#),
     ];
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"CREATE TABLE items (id int PRIMARY KEY, n numeric, t text, d jsonb);
            SELECT threadline.audit('items');
            INSERT INTO items VALUES (1, 1, 'a', '{"t": 1}')"#,
@@ -70,10 +67,7 @@ fn an_update_is_reduced_to_its_own_changes_whatever_others_changed() {
 
 #[test]
 fn a_context_that_cannot_be_read_changes_no_other_transaction() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
     );
     let contexts = [
@@ -135,10 +129,7 @@ fn a_context_that_cannot_be_read_changes_no_other_transaction() {
 /// The journal has no index, so each pass over it reads all that waits.
 #[test]
 fn a_call_passes_few_times_over_what_waits() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
          INSERT INTO items SELECT generate_series(1, 20000)",
     );

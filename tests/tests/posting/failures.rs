@@ -6,9 +6,7 @@ const ITEMS: &str =
 
 #[test]
 fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "INSERT INTO items SELECT k, 'n' FROM generate_series(1, 50) AS k",
@@ -52,9 +50,7 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
 /// After a restore of data alone, or a switch-over by logical replication.
 #[test]
 fn ids_that_start_again_fail_no_write_and_lose_nothing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     for id in 1..=5 {
         run(conn, &format!("INSERT INTO items VALUES ({id}, 'before')"));
     }
@@ -173,9 +169,7 @@ fn ids_that_start_again_beside_others_keep_the_order_of_changes() {
 
 #[test]
 fn a_poster_that_is_killed_loses_and_doubles_nothing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "INSERT INTO items SELECT k, 'n' FROM generate_series(1, 6000) AS k",

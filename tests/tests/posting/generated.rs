@@ -47,9 +47,7 @@ fn the_capture_functions_of_sample_tables() {
             ", ignore => ARRAY['score']",
         ),
     ];
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, "CREATE TYPE mood AS ENUM ('fine')");
+    let (_, conn) = &mut Database::with("CREATE TYPE mood AS ENUM ('fine')");
     let mut sources = String::new();
     for (table, columns, policy) in samples {
         let quoted = format!("\"{}\"", table.replace('"', "\"\""));

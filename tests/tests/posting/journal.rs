@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back_with, rows, run, value};
 
 const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, at timestamptz, day date);
     SELECT threadline.audit('items');";
@@ -7,12 +7,9 @@ const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, at times
 /// Neither appends an entry nor takes a transaction id.
 #[test]
 fn a_statement_that_touches_no_row_leaves_nothing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!("{ITEMS} INSERT INTO items VALUES (1, 'a'); SELECT threadline.post_all()"),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "{ITEMS} INSERT INTO items VALUES (1, 'a'); SELECT threadline.post_all()"
+    ));
     for statement in [
         "UPDATE items SET name = 'b' WHERE id = 99",
         "DELETE FROM items WHERE id = 99",
@@ -33,9 +30,7 @@ fn a_statement_that_touches_no_row_leaves_nothing() {
 
 #[test]
 fn instants_are_recorded_in_utc_whatever_the_session_is_in() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     for zone in ["UTC", "Asia/Kolkata", "America/St_Johns"] {
         run(
             conn,
@@ -78,15 +73,11 @@ fn instants_are_recorded_in_utc_whatever_the_session_is_in() {
 
 #[test]
 fn a_column_added_later_is_recorded_at_once_where_nothing_is_redacted() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
-        &format!(
+    let conn = &mut rolled_back_with(&format!(
             "{ITEMS} INSERT INTO items VALUES (1, 'a'); ALTER TABLE items ADD n int, ADD span interval, ADD j json;
              UPDATE items SET n = 5, span = '1 day 2 hours', j = '{{\"a\":1}}';
              ALTER TABLE items RENAME n TO number; UPDATE items SET number = 6"
-        ),
-    );
+        ));
     assert_eq!(
         rows(
             conn,
@@ -102,9 +93,7 @@ fn a_column_added_later_is_recorded_at_once_where_nothing_is_redacted() {
 /// Counters and ranks of a web application.
 #[test]
 fn a_change_of_ignored_columns_alone_leaves_no_record() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE posts (id int PRIMARY KEY, title text, score int NOT NULL DEFAULT 0, hot_rank float8);
          SELECT threadline.audit('posts', ignore => ARRAY['score', 'hot_rank']);
          INSERT INTO posts VALUES (1, 'a'); UPDATE posts SET score = score + 1, hot_rank = 0.5;
@@ -147,12 +136,9 @@ fn a_change_of_ignored_columns_alone_leaves_no_record() {
 /// As with a row trigger, and without one: no transition tables are kept.
 #[test]
 fn a_bulk_write_needs_no_temporary_files() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!("{ITEMS} SET temp_file_limit = '1MB'; SET work_mem = '64kB'"),
-    );
+    let (_, conn) = &mut Database::with(&format!(
+        "{ITEMS} SET temp_file_limit = '1MB'; SET work_mem = '64kB'"
+    ));
     run(
         conn,
         "INSERT INTO items SELECT k, repeat('x', 200) FROM generate_series(1, 30000) AS k; UPDATE items SET name = 'y'; DELETE FROM items",

@@ -9,10 +9,8 @@ const ITEMS: &str =
 const LOCKS: &str = "SELECT mode FROM pg_locks WHERE relation = 'public.items'::regclass AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY 1";
 
 #[test]
-fn where_nothing_differs_nothing_is_locked() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+fn an_unchanged_policy_takes_no_lock() {
+    let (_, conn) = &mut Database::with(ITEMS);
     for call in ["threadline.refresh('items')", "threadline.audit('items')"] {
         run(conn, &format!("BEGIN; SELECT {call}"));
         assert_eq!(rows(conn, LOCKS), [""; 0], "{call}");
@@ -56,9 +54,7 @@ const OF_THE_AUDIT: &str = "
 
 #[test]
 fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "SELECT threadline.audit('items', keep => '1 year');
@@ -97,9 +93,7 @@ fn posting_and_purging_lock_nothing_of_the_tables_and_keep_no_writer_waiting() {
 
 #[test]
 fn another_keep_alone_locks_nothing_that_a_writer_waits_for() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "BEGIN; SELECT threadline.audit('items', keep => '1 year')",
@@ -125,9 +119,7 @@ fn an_upgrade_locks_the_journal_and_no_table() {
 
 #[test]
 fn protect_locks_the_audit_and_no_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     let [owner, app] = ["owner", "app"].map(|name| format!("{}_{name}", database.name()));
     run(conn, &format!("CREATE ROLE {app}"));
     let protection = Protection::of_owner(owner).application(app);

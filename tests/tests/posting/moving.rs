@@ -38,9 +38,7 @@ fn write(conn: &mut PgConnection) {
 
 #[test]
 fn an_answer_is_the_same_before_and_after_posting() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     write(conn);
     let as_of = "SELECT * FROM threadline.rows_as_of('items', now()) ORDER BY 1";
     let (before, rows_before) = (everything(conn), rows(conn, as_of));
@@ -183,9 +181,7 @@ fn positions_have_no_gap_and_a_follower_has_each_change_once_and_in_order() {
 
 #[test]
 fn a_worker_posts_until_it_is_stopped() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     let url = database.url();
     let worker = threadline::Worker::new()
         .every(std::time::Duration::from_millis(5))
@@ -202,9 +198,7 @@ fn a_worker_posts_until_it_is_stopped() {
 
 #[test]
 fn a_reader_posts_first_if_many_entries_wait() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(conn, "INSERT INTO items SELECT generate_series(1, 3000)");
     let page = threadline::timeline(threadline::Filter::new())
         .page(conn)
@@ -215,9 +209,7 @@ fn a_reader_posts_first_if_many_entries_wait() {
 
 #[test]
 fn a_dump_with_a_full_journal_restores_to_the_same_history() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
     write(conn);
     run(conn, "SELECT threadline.post(20)");
     let before = everything(conn);

@@ -25,10 +25,7 @@ fn read_of_transactions(conn: &mut PgConnection) -> i64 {
 
 #[test]
 fn waiting_entries_are_read_without_older_transactions() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, _) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
          INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
          SELECT -k, (k + 3)::text::xid8, now() - k * interval '1 minute', now(), 'none', 'x' FROM generate_series(1, 20000) AS k;
@@ -53,10 +50,7 @@ fn waiting_entries_are_read_without_older_transactions() {
 
 #[test]
 fn an_image_is_put_into_utc_once() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE events (id int PRIMARY KEY, at timestamptz, until timestamptz, n int);
          SELECT threadline.audit('events');
          SET timezone = 'Europe/Paris';
@@ -242,10 +236,7 @@ fn a_write_takes_no_slower_path_after_a_dump_of_a_table_with_a_dropped_column() 
 
 #[test]
 fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, _) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, price numeric, at timestamptz);
          CREATE TABLE others (id int PRIMARY KEY, weight float8);
          SELECT threadline.audit('items'), threadline.audit('others')",

@@ -57,9 +57,7 @@ fn found(conn: &mut PgConnection, filter: ActionFilter) -> Vec<String> {
 
 #[test]
 fn every_filter_finds_what_it_asks_for_newest_first() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let context = AuditContext::builder(ActorRef::admin("grace").unwrap())
         .source("web")
         .metadata("tenant", "acme")
@@ -187,9 +185,7 @@ fn actions_come_in_pages_while_others_are_recorded() {
 
 #[test]
 fn a_timeline_hides_no_action_without_changes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     record_action(conn, by("2").failed()).unwrap();
     write(conn, 1);
     look(conn, "note.read");
@@ -264,9 +260,7 @@ fn a_timeline_hides_no_action_without_changes() {
 
 #[test]
 fn each_action_without_changes_is_beside_one_page() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in 1..=9 {
         look(conn, "note.read");
         record_action(conn, by("2")).unwrap();
@@ -299,10 +293,8 @@ fn each_action_without_changes_is_beside_one_page() {
 }
 
 #[test]
-fn what_was_done_to_the_audit_itself_is_in_the_timeline() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+fn actions_on_the_audit_itself_are_in_the_timeline() {
+    let (_, conn) = &mut Database::with(NOTES);
     conn.transaction(|conn| {
         threadline::suspend(conn, "reload")?;
         insert(conn, 1).map_err(Error::from)
@@ -317,9 +309,7 @@ fn what_was_done_to_the_audit_itself_is_in_the_timeline() {
 
 #[test]
 fn an_actors_history_has_what_they_did_outside_their_transactions() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     record_action(conn, by("1").failed()).unwrap();
     write(conn, 1);
     record_action(conn, by("1")).unwrap();
@@ -370,9 +360,7 @@ fn an_actors_history_has_what_they_did_outside_their_transactions() {
 
 #[test]
 fn a_matter_has_the_actions_that_belong_to_no_transaction() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     record_action(conn, by("1").failed().correlation_id("c")).unwrap();
     record_action(conn, by("1").correlation_id("other")).unwrap();
     conn.transaction(|conn| record_action(conn, named("note.read").correlation_id("c")))

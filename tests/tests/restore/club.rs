@@ -118,9 +118,8 @@ impl Club {
 
     /// Creates only the application's tables, as its migrations do, and the audit.
     pub(crate) fn migrated() -> Database {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, TABLES);
+        let (database, mut conn) = Database::with(TABLES);
+        let conn = &mut conn;
         run(conn, POLICIES);
         database
     }

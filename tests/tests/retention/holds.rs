@@ -1,14 +1,13 @@
 use threadline::{ActorRef, AuditContext, AuditExt, Hold, purge, release_hold};
 use threadline_tests::{Database, rows, run, value};
 
-use crate::{age, kept};
+use crate::{KEPT, age};
 
 const LEFT: &str = "SELECT op, record_key FROM threadline.audit_changes ORDER BY id";
 
 #[test]
 fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "INSERT INTO orders VALUES (1, 0); UPDATE orders SET id = 2; UPDATE orders SET amount = 1; INSERT INTO orders VALUES (20, 0)",
@@ -67,8 +66,7 @@ fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
 
 #[test]
 fn a_hold_on_nothing_or_without_a_reason_is_refused() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(conn, "CREATE TABLE plain (id int PRIMARY KEY)");
     for (hold, message) in [
         (Hold::new("").table("orders"), "a hold needs a reason"),
@@ -86,8 +84,7 @@ fn a_hold_on_nothing_or_without_a_reason_is_refused() {
 /// number.
 #[test]
 fn a_hold_keeps_only_what_it_names() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "CREATE TABLE others (id int PRIMARY KEY); SELECT threadline.audit('others', keep => '1 year');

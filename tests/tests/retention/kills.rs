@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::PgConnection;
 use threadline_tests::{Database, RepeatingPsql, rows, run, value, wait_until};
 
-use crate::{age, kept};
+use crate::{KEPT, age};
 
 const CHANGES: u64 = 100 + 100 * 50;
 
@@ -72,7 +72,8 @@ fn a_purge_of_much_that_is_killed_loses_nothing_and_is_finished_by_another() {
 /// way.
 fn killed_at_any_point(images: &str) {
     let mut database = Database::durable();
-    let conn = &mut kept(&database);
+    let conn = &mut database.connect();
+    run(conn, KEPT);
     run(
         conn,
         "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 100) AS n",

@@ -1,17 +1,13 @@
 use diesel::prelude::*;
 use threadline::{ModelStatus, models};
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back_with, rows, run, value};
 
 use crate::Order;
 
 #[test]
-fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
-        "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL)",
-    );
+fn the_retention_is_part_of_the_policy_and_rebuilds_nothing() {
+    let (database, conn) =
+        &mut Database::with("CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL)");
     let models = models![Order];
     models.install(conn).unwrap();
     let status = |conn: &mut PgConnection| models.status(conn).unwrap().models[0].status.clone();
@@ -57,9 +53,7 @@ fn how_long_changes_are_kept_is_a_policy_like_another_and_rebuilds_nothing() {
 
 #[test]
 fn an_invalid_or_too_short_retention_is_refused() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
          SELECT threadline.set_retention(floor => '1 year')",
     );

@@ -9,7 +9,7 @@ use threadline::{
 };
 use threadline_tests::{Database, now, rows, run, value};
 
-use crate::{Order, age, kept};
+use crate::{KEPT, Order, age};
 
 fn all_as_of(conn: &mut PgConnection, at: DateTime<Utc>) -> Vec<Order> {
     let rows = Order::all_as_of(conn, at).unwrap();
@@ -20,8 +20,7 @@ fn all_as_of(conn: &mut PgConnection, at: DateTime<Utc>) -> Vec<Order> {
 
 #[test]
 fn a_purge_removes_older_changes_and_keeps_every_answer_after_them() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 60) AS n;
@@ -109,8 +108,7 @@ fn a_purge_removes_older_changes_and_keeps_every_answer_after_them() {
 /// before the horizon fail from the first batch on.
 #[test]
 fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (database, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 50) AS n",
@@ -156,8 +154,7 @@ fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
 
 #[test]
 fn writers_and_another_purger_are_not_kept_waiting() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (database, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "INSERT INTO orders SELECT n, 0 FROM generate_series(1, 50) AS n",
@@ -185,8 +182,7 @@ fn writers_and_another_purger_are_not_kept_waiting() {
 /// is kept in full.
 #[test]
 fn of_a_transaction_that_went_on_over_the_horizon_nothing_goes() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(conn, "INSERT INTO orders VALUES (1, 0), (2, 0)");
     age(conn, "5 years");
     run(
@@ -211,8 +207,7 @@ fn of_a_transaction_that_went_on_over_the_horizon_nothing_goes() {
 
 #[test]
 fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
@@ -261,8 +256,7 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
 
 #[test]
 fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes');

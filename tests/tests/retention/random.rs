@@ -71,10 +71,7 @@ fn every_kept_instant_is_answered_as_before_whatever_goes() {
     for seed in 0..seeds {
         let dice = &mut Dice::new(seed);
         let plain = seed % 2 == 1;
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
+        let (_, conn) = &mut Database::with(
             "CREATE TABLE things (id int PRIMARY KEY DEFERRABLE, name text, n text);
              INSERT INTO things SELECT k, 'old', 'zero' FROM generate_series(0, 5) AS k;
              SELECT threadline.audit('things', keep => '30 months')",

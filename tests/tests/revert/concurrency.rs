@@ -54,17 +54,24 @@ fn meanwhile<T: Send>(
     })
 }
 
+/// Reverts a mistake while another transaction writes and commits, and returns the reasons
+/// why it is refused.
+fn conflict(mistake: &str, write: &str) -> (Database, String) {
+    let database = notes();
+    let mistake = transaction(&mut database.connect(), mistake);
+    let error = meanwhile(&database, write, "COMMIT", |conn| {
+        revert_transaction(conn, mistake).unwrap_err()
+    });
+    (database, reasons(error))
+}
+
 #[test]
 fn a_change_in_flight_is_waited_for_and_then_conflicts() {
-    let database = notes();
-    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
-    let error = meanwhile(
-        &database,
+    let (database, reasons) = conflict(
+        "UPDATE notes SET body = 'x'",
         "UPDATE notes SET body = 'meanwhile' WHERE id = 2",
-        "COMMIT",
-        |conn| revert_transaction(conn, mistake).unwrap_err(),
     );
-    insta::assert_snapshot!(reasons(error));
+    insta::assert_snapshot!(reasons);
     assert_eq!(
         state(&mut database.connect(), &["notes"]),
         "notes\n(1,x)\n(2,meanwhile)\n"
@@ -89,41 +96,29 @@ fn a_change_in_flight_that_rolls_back_was_none() {
 
 #[test]
 fn a_concurrent_deletion_is_a_conflict() {
-    let database = notes();
-    let mistake = transaction(&mut database.connect(), "UPDATE notes SET body = 'x'");
-    let error = meanwhile(
-        &database,
+    let (_, reasons) = conflict(
+        "UPDATE notes SET body = 'x'",
         "DELETE FROM notes WHERE id = 2",
-        "COMMIT",
-        |conn| revert_transaction(conn, mistake).unwrap_err(),
     );
-    insta::assert_snapshot!(reasons(error));
+    insta::assert_snapshot!(reasons);
 }
 
 #[test]
 fn a_concurrent_insert_of_the_key_is_a_conflict() {
-    let database = notes();
-    let mistake = transaction(&mut database.connect(), "DELETE FROM notes WHERE id = 2");
-    let error = meanwhile(
-        &database,
+    let (_, reasons) = conflict(
+        "DELETE FROM notes WHERE id = 2",
         "INSERT INTO notes VALUES (2, 'new')",
-        "COMMIT",
-        |conn| revert_transaction(conn, mistake).unwrap_err(),
     );
-    insta::assert_snapshot!(reasons(error));
+    insta::assert_snapshot!(reasons);
 }
 
 #[test]
 fn a_concurrent_reference_keeps_its_row() {
-    let database = notes();
-    let mistake = transaction(&mut database.connect(), "INSERT INTO notes VALUES (3)");
-    let error = meanwhile(
-        &database,
+    let (database, reasons) = conflict(
+        "INSERT INTO notes VALUES (3)",
         "INSERT INTO tags VALUES (1, 3)",
-        "COMMIT",
-        |conn| revert_transaction(conn, mistake).unwrap_err(),
     );
-    insta::assert_snapshot!(reasons(error));
+    insta::assert_snapshot!(reasons);
     assert_eq!(state(&mut database.connect(), &["tags"]), "tags\n(1,3)\n");
 }
 

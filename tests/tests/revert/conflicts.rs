@@ -18,17 +18,14 @@ const SHOP: &str = "
 ";
 const TABLES: [&str; 4] = ["shops", "prices", "sales", "strict"];
 
-fn shop() -> Database {
-    let database = Database::new();
-    run(&mut database.connect(), SHOP);
-    database
+fn shop() -> (Database, diesel::PgConnection) {
+    Database::with(SHOP)
 }
 
 /// Makes a mistake and later changes, and returns the reasons why the revert is refused.
 #[track_caller]
 fn refused(mistake: &str, since: &str) -> String {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     let mistake = transaction(conn, mistake);
     run(conn, since);
     refusal(conn, &TABLES, mistake)
@@ -44,8 +41,7 @@ fn a_value_changed_since_is_a_conflict() {
 
 #[test]
 fn a_value_changed_since_in_another_column_does_not_matter() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     let mistake = transaction(conn, "UPDATE shops SET name = 'x' WHERE id = 1");
     run(conn, "UPDATE shops SET stars = 5 WHERE id = 1");
     revert_transaction(conn, mistake).unwrap();
@@ -86,8 +82,7 @@ fn a_reference_to_a_row_to_delete_is_a_conflict() {
 
 #[test]
 fn rows_of_an_unaudited_table_refer_to_it_too() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     run(
         conn,
         r#"CREATE SCHEMA "Other"; CREATE TABLE "Other"."Rows" (shop int REFERENCES shops ON DELETE SET NULL)"#,
@@ -99,8 +94,7 @@ fn rows_of_an_unaudited_table_refer_to_it_too() {
 
 #[test]
 fn a_violated_constraint_is_a_conflict() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     run(
         conn,
         "INSERT INTO strict VALUES (1, 4); UPDATE shops SET stars = 0 WHERE id = 4",
@@ -124,10 +118,7 @@ fn a_violated_constraint_is_a_conflict() {
 
 #[test]
 fn a_deferred_constraint_is_a_reason_too_and_not_an_error_at_the_end() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE parents (id int PRIMARY KEY, no int UNIQUE DEFERRABLE INITIALLY DEFERRED);
          CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
          SELECT threadline.audit('parents'), threadline.audit('children');
@@ -145,11 +136,8 @@ fn a_deferred_constraint_is_a_reason_too_and_not_an_error_at_the_end() {
 }
 
 #[test]
-fn what_the_caller_deferred_stays_deferred() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn constraints_that_the_caller_deferred_stay_deferred() {
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE parents (id int PRIMARY KEY, body text);
          CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
          SELECT threadline.audit('parents'), threadline.audit('children');
@@ -169,8 +157,7 @@ fn what_the_caller_deferred_stays_deferred() {
 
 #[test]
 fn one_conflict_among_many_changes_and_all_conflicts_are_listed() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     let mistake = transaction(
         conn,
         "UPDATE shops SET name = name || '!', stars = 5; DELETE FROM prices; INSERT INTO sales VALUES (1, 1), (2, 2)",
@@ -199,8 +186,7 @@ fn one_conflict_among_many_changes_and_all_conflicts_are_listed() {
 
 #[test]
 fn a_reverted_transaction_cannot_be_reverted_again() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     let mistake = transaction(
         conn,
         "UPDATE shops SET name = 'x' WHERE id = 1; INSERT INTO sales VALUES (1, 1); DELETE FROM prices WHERE no = 1",
@@ -210,9 +196,8 @@ fn a_reverted_transaction_cannot_be_reverted_again() {
 }
 
 #[test]
-fn what_the_caller_changed_before_in_the_same_transaction_is_a_change_since() {
-    let database = shop();
-    let conn = &mut database.connect();
+fn an_earlier_change_by_the_caller_in_the_same_transaction_is_a_change_since() {
+    let (_, conn) = &mut shop();
     let mistake = transaction(conn, "UPDATE shops SET name = 'x' WHERE id = 1");
     diesel::Connection::transaction::<(), diesel::result::Error, _>(conn, |conn| {
         run(conn, "UPDATE shops SET name = 'y' WHERE id = 1");
@@ -224,10 +209,7 @@ fn what_the_caller_changed_before_in_the_same_transaction_is_a_change_since() {
 
 #[test]
 fn texts_of_others_cannot_forge_the_message() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id text PRIMARY KEY, body text UNIQUE); SELECT threadline.audit('notes');
          INSERT INTO notes VALUES (E'1\n  public.notes: all well\\u001b[2J', E'one\u{1b}[2J\n')",
     );
@@ -239,8 +221,7 @@ fn texts_of_others_cannot_forge_the_message() {
 /// A change that was corrected by hand may be left out; that is recorded.
 #[test]
 fn conflicting_records_can_be_left_out() {
-    let database = shop();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut shop();
     let mistake = transaction(
         conn,
         "UPDATE shops SET name = name || '!' WHERE id < 4; UPDATE shops SET stars = 0 WHERE id = 2; DELETE FROM prices",

@@ -6,10 +6,7 @@ use super::common::{refusal, state, there_and_back, transaction};
 
 #[test]
 fn keys_go_back_one_by_one_and_in_bulk() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE seats (no int PRIMARY KEY, who text); SELECT threadline.audit('seats');
          INSERT INTO seats SELECT i, 'who ' || i FROM generate_series(9, 1, -1) AS i",
     );
@@ -31,15 +28,10 @@ fn keys_shifted_in_one_statement_go_back() {
         "DEFERRABLE INITIALLY IMMEDIATE",
         "DEFERRABLE INITIALLY DEFERRED",
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
-            &format!(
+        let (_, conn) = &mut Database::with(&format!(
                 "CREATE TABLE seats (no int PRIMARY KEY {constraint}, who text); SELECT threadline.audit('seats');
                  INSERT INTO seats SELECT i, 'who ' || i FROM generate_series(1, 300) AS i"
-            ),
-        );
+            ));
         there_and_back(conn, &["seats"], "UPDATE seats SET no = no + 1");
         there_and_back(
             conn,
@@ -55,15 +47,10 @@ fn keys_exchanged_in_one_statement_go_back_or_are_refused() {
         "DEFERRABLE INITIALLY IMMEDIATE",
         "DEFERRABLE INITIALLY DEFERRED",
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
-            &format!(
+        let (_, conn) = &mut Database::with(&format!(
                 "CREATE TABLE seats (no int PRIMARY KEY {constraint}, who text); SELECT threadline.audit('seats');
                  INSERT INTO seats VALUES (1, 'a'), (2, 'b'), (3, 'c')"
-            ),
-        );
+            ));
         let mistake = transaction(conn, "UPDATE seats SET no = 3 - no WHERE no < 3");
         assert_eq!(state(conn, &["seats"]), "seats\n(1,b)\n(2,a)\n(3,c)\n");
         insta::allow_duplicates! {
@@ -74,10 +61,7 @@ fn keys_exchanged_in_one_statement_go_back_or_are_refused() {
 
 #[test]
 fn keys_of_several_columns_of_every_type() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"CREATE TYPE mood AS ENUM ('sad', 'it''s "ok"');
         CREATE TABLE many (tenant text, day date, at timestamptz, no bigint, amount numeric, raw bytea, mood mood, body text,
             PRIMARY KEY (no, tenant, at, day, amount, raw, mood));
@@ -149,9 +133,7 @@ fn keys_of_one_column_of_every_type() {
 
 #[test]
 fn records_with_unusual_names_are_reverted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, r#"CREATE SCHEMA "My ""App"" it's""#);
+    let (_, conn) = &mut Database::with(r#"CREATE SCHEMA "My ""App"" it's""#);
     for table in [
         r#""Order""#,
         r#""order""#,

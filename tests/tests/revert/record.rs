@@ -19,14 +19,11 @@ struct Note {
     body: Option<String>,
 }
 
-fn notes() -> Database {
-    let database = Database::new();
-    run(
-        &mut database.connect(),
+fn notes() -> (Database, PgConnection) {
+    Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text, price numeric); SELECT threadline.audit('notes');
          INSERT INTO notes VALUES (1, 'one', 1.50), (2, 'two', NULL)",
-    );
-    database
+    )
 }
 
 /// Runs statements; returns the instant before, and the state before.
@@ -38,8 +35,7 @@ fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
 
 #[test]
 fn a_record_is_reverted_to_before_an_update() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     for sql in [
         "UPDATE notes SET body = 'x' WHERE id = 1",
         "UPDATE notes SET body = 'x', price = NULL WHERE id = 1; UPDATE notes SET body = 'y' WHERE id = 1",
@@ -54,8 +50,7 @@ fn a_record_is_reverted_to_before_an_update() {
 
 #[test]
 fn a_record_is_reverted_to_each_of_its_states_and_back() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let mut lives = vec![];
     for sql in [
         "UPDATE notes SET body = 'a' WHERE id = 1",
@@ -83,8 +78,7 @@ fn a_record_is_reverted_to_each_of_its_states_and_back() {
 
 #[test]
 fn a_revert_to_the_present_state_writes_nothing() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let before = last(conn);
     let instant = now(conn);
     Note::revert_to(conn, 1, instant).unwrap();
@@ -95,8 +89,7 @@ fn a_revert_to_the_present_state_writes_nothing() {
 
 #[test]
 fn a_revert_is_recorded_under_the_current_actor() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let (instant, before) = after(conn, "DELETE FROM notes WHERE id = 1");
     let context = AuditContext::new(ActorRef::admin("grace").unwrap());
     conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
@@ -112,8 +105,7 @@ fn a_revert_is_recorded_under_the_current_actor() {
 
 #[test]
 fn a_record_that_has_another_key_now_is_not_doubled() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
     let before = state(conn, &["notes"]);
     let error = Note::revert_to(conn, 1, instant).unwrap_err();
@@ -123,8 +115,7 @@ fn a_record_that_has_another_key_now_is_not_doubled() {
 
 #[test]
 fn a_record_that_had_another_key_then_is_not_deleted() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
     let before = state(conn, &["notes"]);
     let error = Note::revert_to(conn, 9, instant).unwrap_err();
@@ -139,8 +130,7 @@ fn a_record_that_had_another_key_then_is_not_deleted() {
 
 #[test]
 fn a_record_that_another_one_follows_under_its_key_is_not_written_over_it() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let (instant, _) = after(
         conn,
         "UPDATE notes SET id = 3 WHERE id = 2; UPDATE notes SET id = 2 WHERE id = 1",
@@ -153,8 +143,7 @@ fn a_record_that_another_one_follows_under_its_key_is_not_written_over_it() {
 
 #[test]
 fn a_key_that_went_and_came_back_is_the_record_that_it_was() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let (instant, before) = after(
         conn,
         "UPDATE notes SET id = 9 WHERE id = 1; UPDATE notes SET id = 1, body = 'x' WHERE id = 9",
@@ -171,8 +160,7 @@ fn a_key_that_went_and_came_back_is_the_record_that_it_was() {
 
 #[test]
 fn a_record_inserted_where_one_moved_away_is_deleted_again() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     run(conn, "UPDATE notes SET id = 9 WHERE id = 1");
     let (instant, before) = after(conn, "INSERT INTO notes VALUES (1, 'new')");
     Note::revert_to(conn, 1, instant).unwrap();
@@ -181,8 +169,7 @@ fn a_record_inserted_where_one_moved_away_is_deleted_again() {
 
 #[test]
 fn each_obstacle_to_a_revert_is_reported() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     run(
         conn,
         "CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
@@ -212,8 +199,7 @@ fn each_obstacle_to_a_revert_is_reported() {
 
 #[test]
 fn the_conflict_names_table_and_key() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     let error = Note::revert_to(conn, 1, "2000-01-01T00:00:00Z".parse().unwrap()).unwrap_err();
     let ErrorKind::RevertConflicts(conflicts) = error.kind() else {
         panic!("{error}");
@@ -226,9 +212,7 @@ fn the_conflict_names_table_and_key() {
 
 #[test]
 fn a_table_that_is_not_audited_says_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, "CREATE TABLE notes (id int PRIMARY KEY, body text)");
+    let (_, conn) = &mut Database::with("CREATE TABLE notes (id int PRIMARY KEY, body text)");
     let instant = now(conn);
     let error = Note::revert_to(conn, 1, instant).unwrap_err();
     assert!(
@@ -240,15 +224,12 @@ fn a_table_that_is_not_audited_says_so() {
 mod masked {
     use super::*;
 
-    fn database() -> Database {
-        let database = Database::new();
-        run(
-            &mut database.connect(),
+    fn database() -> (Database, PgConnection) {
+        Database::with(
             "CREATE TABLE notes (id int PRIMARY KEY, body text, price numeric, hash text);
              SELECT threadline.audit('notes', mask => '{body}', exclude => '{hash}');
              INSERT INTO notes VALUES (1, 'secret', 1.50, 'h'), (2, NULL, 2, NULL)",
-        );
-        database
+        )
     }
 
     #[track_caller]
@@ -261,8 +242,7 @@ mod masked {
 
     #[test]
     fn unchanged_values_cause_no_conflict() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         let (instant, before) = after(conn, "UPDATE notes SET price = 7");
         for id in [1, 2] {
             Note::revert_to(conn, id, instant).unwrap();
@@ -272,8 +252,7 @@ mod masked {
 
     #[test]
     fn changed_columns_are_reverted() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         let (instant, _) = after(
             conn,
             "UPDATE notes SET body = 'other', price = 7 WHERE id = 1",
@@ -283,8 +262,7 @@ mod masked {
 
     #[test]
     fn null_is_on_record_whatever_came_after_it() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         let (instant, before) = after(
             conn,
             "UPDATE notes SET body = 'x' WHERE id = 2; UPDATE notes SET body = 'y' WHERE id = 2",
@@ -296,8 +274,7 @@ mod masked {
     #[test]
     fn a_row_that_came_again_does_not_get_the_placeholder() {
         for again in ["NULL", "'another'"] {
-            let database = database();
-            let conn = &mut database.connect();
+            let (_, conn) = &mut database();
             let (instant, _) = after(
                 conn,
                 &format!(
@@ -312,8 +289,7 @@ mod masked {
 
     #[test]
     fn a_row_that_is_gone_does_not_come_back_without_it() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         let (instant, _) = after(conn, "DELETE FROM notes");
         insta::assert_snapshot!(refused(conn, 1, instant));
     }
@@ -321,8 +297,7 @@ mod masked {
     #[test]
     fn masked_columns_stay_masked_after_rename() {
         for refresh in ["", "SELECT threadline.refresh('notes')"] {
-            let database = database();
-            let conn = &mut database.connect();
+            let (_, conn) = &mut database();
             let (instant, _) = after(
                 conn,
                 &format!(
@@ -337,8 +312,7 @@ mod masked {
 
     #[test]
     fn a_value_that_was_plain_then_is_reverted() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         run(
             conn,
             "SELECT threadline.audit('notes', exclude => '{hash}')",
@@ -350,8 +324,7 @@ mod masked {
 
     #[test]
     fn a_placeholder_is_not_restored_after_the_mask_is_gone() {
-        let database = database();
-        let conn = &mut database.connect();
+        let (_, conn) = &mut database();
         let (instant, _) = after(
             conn,
             "UPDATE notes SET body = 'x' WHERE id = 1; SELECT threadline.audit('notes', exclude => '{hash}')",
@@ -362,8 +335,7 @@ mod masked {
 
 #[test]
 fn a_trigger_that_keeps_time_is_no_obstacle() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut notes();
     run(
         conn,
         "CREATE FUNCTION price_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.price := 42; RETURN NEW; END $$;

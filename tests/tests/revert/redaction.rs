@@ -5,16 +5,13 @@ use threadline_tests::{Database, rows, run, value};
 
 use super::common::{refusal, state, there_and_back, transaction};
 
-fn users() -> Database {
-    let database = Database::new();
-    run(
-        &mut database.connect(),
+fn users() -> (Database, diesel::PgConnection) {
+    Database::with(
         "CREATE TABLE users (id int PRIMARY KEY, name text, email text, born date, logins int, roles text[], hash text,
             lower_email text GENERATED ALWAYS AS (lower(email)) STORED);
          SELECT threadline.audit('users', mask => '{email,born,logins,roles}', exclude => '{hash}');
          INSERT INTO users VALUES (1, 'ada', 'ADA@x', '2000-01-01', 5, '{a}', 'h'), (2, 'bob', NULL, NULL, NULL, NULL, NULL)",
-    );
-    database
+    )
 }
 
 /// Asserts that no placeholder got into the table.
@@ -28,9 +25,8 @@ fn assert_no_placeholder(database: &Database) {
 }
 
 #[test]
-fn what_is_plain_comes_back_beside_what_is_not() {
-    let database = users();
-    let conn = &mut database.connect();
+fn plain_columns_are_reverted_beside_redacted_ones() {
+    let (_, conn) = &mut users();
     there_and_back(conn, &["users"], "UPDATE users SET name = 'x'");
     let mistake = transaction(conn, "UPDATE users SET name = 'y', hash = 'other'");
     revert_transaction(conn, mistake).unwrap();
@@ -43,8 +39,7 @@ fn what_is_plain_comes_back_beside_what_is_not() {
 
 #[test]
 fn a_masked_null_stays_null_and_can_be_reverted() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut users();
     let before = state(conn, &["users"]);
     let mistake = transaction(
         conn,
@@ -52,13 +47,12 @@ fn a_masked_null_stays_null_and_can_be_reverted() {
     );
     revert_transaction(conn, mistake).unwrap();
     assert_eq!(state(conn, &["users"]), before);
-    assert_no_placeholder(&database);
+    assert_no_placeholder(database);
 }
 
 #[test]
 fn masked_values_are_named_and_not_replaced() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut users();
     let updated = transaction(
         conn,
         "UPDATE users SET email = 'X', born = now(), logins = 1, roles = '{x}', name = 'x'",
@@ -66,22 +60,20 @@ fn masked_values_are_named_and_not_replaced() {
     insta::assert_snapshot!("masked_update", refusal(conn, &["users"], updated));
     let to_null = transaction(conn, "UPDATE users SET email = NULL WHERE id = 1");
     insta::assert_snapshot!("masked_to_null", refusal(conn, &["users"], to_null));
-    assert_no_placeholder(&database);
+    assert_no_placeholder(database);
 }
 
 #[test]
 fn a_row_with_what_is_not_on_record_does_not_come_back() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut users();
     let deleted = transaction(conn, "DELETE FROM users");
     insta::assert_snapshot!("deleted", refusal(conn, &["users"], deleted));
-    assert_no_placeholder(&database);
+    assert_no_placeholder(database);
 }
 
 #[test]
 fn a_row_whose_masked_columns_are_all_null_comes_back() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut users();
     run(
         conn,
         "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
@@ -95,8 +87,7 @@ fn a_row_whose_masked_columns_are_all_null_comes_back() {
 #[test]
 fn a_masked_column_that_was_renamed_is_still_masked() {
     for refresh in ["", "SELECT threadline.refresh('users')"] {
-        let database = users();
-        let conn = &mut database.connect();
+        let (database, conn) = &mut users();
         run(
             conn,
             "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
@@ -112,14 +103,13 @@ fn a_masked_column_that_was_renamed_is_still_masked() {
             insta::assert_snapshot!("renamed", reasons);
         }
         refusal(conn, &["users"], updated);
-        assert_no_placeholder(&database);
+        assert_no_placeholder(database);
     }
 }
 
 #[test]
 fn masked_values_are_not_reverted_whenever_the_mask_was_set() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut users();
     run(
         conn,
         "SELECT threadline.audit('users', exclude => '{hash}')",
@@ -140,24 +130,22 @@ fn masked_values_are_not_reverted_whenever_the_mask_was_set() {
     // Its value was NULL then.
     revert_transaction(conn, from_null).unwrap();
     assert_eq!(value(conn, "SELECT email FROM users WHERE id = 2"), None);
-    assert_no_placeholder(&database);
+    assert_no_placeholder(database);
 }
 
 #[test]
 fn a_deleted_row_with_placeholders_does_not_come_back_after_the_mask_is_gone() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut users();
     run(conn, "SELECT threadline.audit('users', mask => '{email}')");
     let deleted = transaction(conn, "DELETE FROM users WHERE id = 1");
     run(conn, "SELECT threadline.audit('users')");
     insta::assert_snapshot!(refusal(conn, &["users"], deleted));
-    assert_no_placeholder(&database);
+    assert_no_placeholder(database);
 }
 
 #[test]
 fn that_a_masked_value_changed_since_is_seen_though_it_is_not_shown() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut users();
     let inserted = transaction(conn, "INSERT INTO users VALUES (3, 'eve', 'eve@x')");
     let set = transaction(conn, "UPDATE users SET email = 'bob@x' WHERE id = 2");
     run(conn, "UPDATE users SET email = email || '.org'");
@@ -173,8 +161,7 @@ fn that_a_masked_value_changed_since_is_seen_though_it_is_not_shown() {
 
 #[test]
 fn a_masked_value_that_the_mistake_itself_changed_twice_is_no_change_since() {
-    let database = users();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut users();
     let before = state(conn, &["users"]);
     let mistake = transaction(
         conn,

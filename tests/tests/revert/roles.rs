@@ -6,6 +6,8 @@ use threadline_tests::{Database, now, run, value};
 
 use super::common::{Note, refusal, state, transaction};
 
+const MISTAKE: &str = "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)";
+
 /// Opens a session of a role that may write the tables and read the audit.
 fn with_role(rights: &str, test: impl FnOnce(&Database, &mut PgConnection)) {
     let database = Database::new();
@@ -40,10 +42,7 @@ fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
     with_role("SELECT, INSERT, UPDATE, DELETE", |database, conn| {
         let owner = &mut database.connect();
         let before = state(conn, &["notes", "tags"]);
-        let mistake = transaction(
-            owner,
-            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
-        );
+        let mistake = transaction(owner, MISTAKE);
         revert_transaction(conn, mistake).unwrap();
         assert_eq!(state(conn, &["notes", "tags"]), before);
         let instant = now(conn);
@@ -59,11 +58,7 @@ fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
 #[test]
 fn a_role_that_may_not_write_gets_a_reason_for_every_change() {
     with_role("SELECT", |database, conn| {
-        let owner = &mut database.connect();
-        let mistake = transaction(
-            owner,
-            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
-        );
+        let mistake = transaction(&mut database.connect(), MISTAKE);
         insta::assert_snapshot!(refusal(conn, &["notes", "tags"], mistake));
     });
 }
@@ -71,11 +66,7 @@ fn a_role_that_may_not_write_gets_a_reason_for_every_change() {
 #[test]
 fn a_right_that_is_missing_for_one_change_stops_all() {
     with_role("SELECT, UPDATE", |database, conn| {
-        let owner = &mut database.connect();
-        let mistake = transaction(
-            owner,
-            "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (4)",
-        );
+        let mistake = transaction(&mut database.connect(), MISTAKE);
         insta::assert_snapshot!(refusal(conn, &["notes", "tags"], mistake));
     });
 }

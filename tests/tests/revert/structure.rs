@@ -7,13 +7,11 @@ use super::common::{refusal, state, transaction};
 
 /// Makes three mistakes on one table, then runs a migration.
 fn migrated(migration: &str) -> (Database, [i64; 3]) {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, mut conn) = Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text, pages int); SELECT threadline.audit('notes');
          INSERT INTO notes VALUES (1, 'one', 1), (2, 'two', 2)",
     );
+    let conn = &mut conn;
     let mistakes = [
         transaction(
             conn,
@@ -153,7 +151,7 @@ fn a_table_that_is_no_longer_audited_is_left_alone() {
 }
 
 #[test]
-fn what_was_restored_from_a_dump_can_be_reverted_there() {
+fn changes_restored_from_a_dump_can_be_reverted_there() {
     let (database, mistakes) = migrated("ANALYZE");
     let restored = database.restored();
     let conn = &mut restored.connect();
@@ -173,10 +171,7 @@ fn what_was_restored_from_a_dump_can_be_reverted_there() {
 
 #[test]
 fn a_child_with_the_same_key_is_somebody_else() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE people (id int PRIMARY KEY, name text);
          CREATE TABLE staff (PRIMARY KEY (id), pay int) INHERITS (people);
          SELECT threadline.audit('people'), threadline.audit('staff');

@@ -5,7 +5,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, ErrorClass, Operation, record_action,
     revert_transaction,
 };
-use threadline_tests::{Database, rolled_back, rows, run, value};
+use threadline_tests::{Database, rolled_back_with, rows, run, value};
 
 use super::common::{last, state, there_and_back, transaction};
 
@@ -17,9 +17,7 @@ const NOTES: &str = "
 
 #[test]
 fn every_kind_of_write_is_reverted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for sql in [
         "UPDATE notes SET body = 'other' WHERE id = 1",
         "UPDATE notes SET body = NULL, pages = 7",
@@ -38,9 +36,7 @@ fn every_kind_of_write_is_reverted() {
 
 #[test]
 fn a_row_that_came_and_went_in_one_transaction_leaves_nothing_to_do() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let before = state(conn, &["notes"]);
     let mistake = transaction(
         conn,
@@ -52,9 +48,7 @@ fn a_row_that_came_and_went_in_one_transaction_leaves_nothing_to_do() {
 
 #[test]
 fn a_transaction_that_never_was_is_named() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in [0, i64::MAX] {
         let error = revert_transaction(conn, id).unwrap_err();
         assert_eq!(error.class(), ErrorClass::NotFound);
@@ -64,9 +58,7 @@ fn a_transaction_that_never_was_is_named() {
 
 #[test]
 fn several_transactions_are_reverted_newest_first() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let before = state(conn, &["notes"]);
     let mistakes = [
         transaction(conn, "UPDATE notes SET body = 'a'"),
@@ -82,9 +74,7 @@ fn several_transactions_are_reverted_newest_first() {
 
 #[test]
 fn a_revert_has_the_actor_and_the_action_of_now() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let user = AuditContext::new(ActorRef::user("1").unwrap());
     conn.audited_transaction(&user, |conn| {
         diesel::sql_query("UPDATE notes SET body = 'wrong' WHERE id < 3").execute(conn)
@@ -130,10 +120,7 @@ fn a_revert_has_the_actor_and_the_action_of_now() {
 
 #[test]
 fn a_table_that_requires_an_actor_takes_a_revert_only_with_one() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', require_actor => true)",
     );
     let user = AuditContext::new(ActorRef::user("1").unwrap());
@@ -155,8 +142,7 @@ fn a_table_that_requires_an_actor_takes_a_revert_only_with_one() {
 
 #[test]
 fn inside_a_transaction_of_the_callers_that_rolls_back_nothing_is_left() {
-    let conn = &mut rolled_back();
-    run(conn, NOTES);
+    let conn = &mut rolled_back_with(NOTES);
     let mistake = last(conn);
     conn.transaction::<(), diesel::result::Error, _>(|conn| {
         revert_transaction(conn, mistake)?;
@@ -175,9 +161,7 @@ fn inside_a_transaction_of_the_callers_that_rolls_back_nothing_is_left() {
 
 #[test]
 fn after_a_refusal_the_callers_transaction_goes_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let mistake = transaction(conn, "UPDATE notes SET body = 'a'");
     run(conn, "UPDATE notes SET body = 'b' WHERE id = 2");
     conn.transaction::<_, threadline::Error, _>(|conn| {
@@ -209,10 +193,8 @@ const FAMILY: &str = "
 const FAMILY_TABLES: [&str; 5] = ["parents", "children", "friends", "guests", "toys"];
 
 #[test]
-fn what_followed_by_reference_comes_back_with_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, FAMILY);
+fn cascaded_changes_are_reverted_with_their_cause() {
+    let (_, conn) = &mut Database::with(FAMILY);
     for sql in [
         "DELETE FROM parents WHERE id = 1",
         "DELETE FROM parents WHERE id > 0",
@@ -228,9 +210,7 @@ fn what_followed_by_reference_comes_back_with_it() {
 
 #[test]
 fn keys_that_references_follow_go_back_with_them() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, FAMILY);
+    let (_, conn) = &mut Database::with(FAMILY);
     run(conn, "DELETE FROM guests");
     there_and_back(
         conn,
@@ -246,10 +226,7 @@ fn keys_that_references_follow_go_back_with_them() {
 
 #[test]
 fn rows_that_refer_to_themselves_and_to_each_other() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff ON DELETE CASCADE, mate int REFERENCES staff ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED);
          SELECT threadline.audit('staff');
          INSERT INTO staff VALUES (1, 1), (2, 1), (3, 2), (4, 3);",
@@ -266,10 +243,7 @@ fn rows_that_refer_to_themselves_and_to_each_other() {
 
 #[test]
 fn constraints_that_are_deferred_in_the_mistake_are_met_in_the_revert() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE parents (id int PRIMARY KEY);
          CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
          SELECT threadline.audit('parents'), threadline.audit('children');
@@ -286,10 +260,7 @@ fn constraints_that_are_deferred_in_the_mistake_are_met_in_the_revert() {
 
 #[test]
 fn a_chain_of_references_takes_no_pass_for_each_link() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE links (id int PRIMARY KEY, previous int REFERENCES links ON DELETE CASCADE); SELECT threadline.audit('links');
          INSERT INTO links SELECT i, nullif(i - 1, 0) FROM generate_series(1, 1000) AS i;",
     );
@@ -301,10 +272,7 @@ fn a_chain_of_references_takes_no_pass_for_each_link() {
 
 #[test]
 fn a_partition_is_reverted_through_its_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE events (id int, day date, body text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
          CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
          CREATE TABLE events_2 PARTITION OF events DEFAULT;

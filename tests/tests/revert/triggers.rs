@@ -22,9 +22,7 @@ const UPDATED_AT: &str = "
 
 #[test]
 fn a_column_that_a_trigger_keeps_up_to_date_is_no_change_since() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, UPDATED_AT);
+    let (_, conn) = &mut Database::with(UPDATED_AT);
     for sql in [
         "UPDATE notes SET body = 'x' WHERE id = 1",
         "UPDATE notes SET body = 'x' WHERE id = 1; UPDATE notes SET body = 'y' WHERE id = 1; UPDATE notes SET pages = 1",
@@ -54,9 +52,7 @@ fn a_column_that_a_trigger_keeps_up_to_date_is_no_change_since() {
 
 #[test]
 fn a_time_that_a_trigger_always_sets_is_that_of_the_revert() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, UPDATED_AT);
+    let (_, conn) = &mut Database::with(UPDATED_AT);
     run(
         conn,
         "CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END $$",
@@ -76,9 +72,7 @@ fn a_time_that_a_trigger_always_sets_is_that_of_the_revert() {
 
 #[test]
 fn a_change_since_is_seen_beside_what_a_trigger_does() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, UPDATED_AT);
+    let (_, conn) = &mut Database::with(UPDATED_AT);
     let mistake = transaction(
         conn,
         "UPDATE notes SET body = 'x', updated_at = '2026-01-01Z'; UPDATE notes SET body = 'y', updated_at = '2026-01-02Z'",
@@ -92,10 +86,7 @@ fn a_change_since_is_seen_beside_what_a_trigger_does() {
 
 #[test]
 fn counts_that_triggers_keep_are_what_they_were() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE shelves (id int PRIMARY KEY, books int NOT NULL);
          CREATE TABLE books (id int PRIMARY KEY, shelf int NOT NULL REFERENCES shelves);
          CREATE FUNCTION count_books() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -124,10 +115,7 @@ fn counts_that_triggers_keep_are_what_they_were() {
 
 #[test]
 fn rows_that_triggers_make_with_others_are_as_they_were() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE members (id int PRIMARY KEY, name text);
          CREATE TABLE settings (member int PRIMARY KEY REFERENCES members ON DELETE CASCADE, theme text DEFAULT 'light');
          CREATE FUNCTION make_settings() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -151,10 +139,7 @@ fn rows_that_triggers_make_with_others_are_as_they_were() {
 
 #[test]
 fn triggers_run_under_the_callers_search_path() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE SCHEMA tenant;
          CREATE TABLE public.log (line text); CREATE TABLE tenant.log (line text);
          CREATE TABLE tenant.notes (id int PRIMARY KEY, body text);
@@ -187,10 +172,7 @@ fn triggers_run_under_the_callers_search_path() {
 
 #[test]
 fn a_trigger_that_refuses_is_a_reason_beside_the_others() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
          INSERT INTO notes VALUES (1, 'one'), (2, 'two');",
     );
@@ -209,10 +191,7 @@ fn a_trigger_that_refuses_is_a_reason_beside_the_others() {
 
 #[test]
 fn a_trigger_that_swallows_the_write_is_no_success() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
          INSERT INTO notes VALUES (1, 'one'), (2, 'two');
          CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;",

@@ -90,9 +90,7 @@ fn a_policy_that_continued_a_history_is_one_with_the_model_and_can_be_taken_back
         "{down}"
     );
 
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     run(conn, "SELECT threadline.audit('blog.posts')");
     run(conn, &down);
 }
@@ -236,7 +234,7 @@ fn a_model_that_is_not_listed_is_left_alone() {
 }
 
 #[test]
-fn what_somebody_wrote_by_hand_counts() {
+fn migrations_written_by_hand_count() {
     let dir = scratch_dir();
     threadline::models![Post].generate(&dir).unwrap();
     existing(

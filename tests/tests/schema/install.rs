@@ -35,7 +35,7 @@ fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
 }
 
 #[test]
-fn what_a_model_chooses_to_record_is_in_force_and_compared() {
+fn the_columns_and_operations_of_a_model_are_in_force_and_compared() {
     #[derive(Audited)]
     #[diesel(table_name = crate::app::users)]
     #[audited(
@@ -116,9 +116,7 @@ fn the_installer_continues_what_migrations_began_and_the_other_way_round() {
 
 #[test]
 fn a_changed_policy_is_put_into_force() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     threadline::models![Post].install(conn).unwrap();
     let status = threadline::models![PostNext, User].status(conn).unwrap();
     let of_models: Vec<_> = status
@@ -145,9 +143,7 @@ fn a_changed_policy_is_put_into_force() {
 
 #[test]
 fn a_change_of_columns_is_seen_and_fixed() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     let models = threadline::models![User];
     models.install(conn).unwrap();
     run(conn, "ALTER TABLE users ADD age int");
@@ -169,9 +165,7 @@ fn a_change_of_columns_is_seen_and_fixed() {
 
 #[test]
 fn with_an_older_schema_the_status_of_a_table_is_unknown() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     let models = threadline::models![User];
     models.install(conn).unwrap();
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
@@ -182,9 +176,7 @@ fn with_an_older_schema_the_status_of_a_table_is_unknown() {
 
 #[test]
 fn triggers_that_are_switched_off_are_seen_and_switched_on_again() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     let models = threadline::models![User];
     models.install(conn).unwrap();
     for damage in [
@@ -224,10 +216,7 @@ fn a_missing_table_is_named_and_nothing_is_changed() {
 
 #[test]
 fn a_table_without_a_primary_key_says_how_to_get_one() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id bigint, name text, email text, password_hash text)",
     );
     let error = threadline::models![User].install(conn).unwrap_err();
@@ -311,9 +300,7 @@ fn a_list_that_requires_an_actor_is_generated_checked_installed_and_verified_so(
     }
     models.check(&dir).unwrap();
 
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     models.install(conn).unwrap();
     assert!(models.status(conn).unwrap().is_current());
     assert_eq!(models.verify().run(conn).unwrap().findings, []);

@@ -89,7 +89,7 @@ fn is_on_the_page(name: &str) -> bool {
 
 /// A new object is either public and explained, or internal.
 #[test]
-fn whatever_can_be_called_or_read_is_on_the_page_or_said_to_be_internal() {
+fn every_function_and_view_is_documented_or_listed_as_internal() {
     let database = Database::new();
     let there = names(
         &database,

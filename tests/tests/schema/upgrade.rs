@@ -77,18 +77,24 @@ fn count(conn: &mut PgConnection, query: &str) -> i64 {
     value(conn, query).unwrap().parse().unwrap()
 }
 
+/// Creates a database with the audit schema of a version.
+fn at_version(version: i32) -> (Database, PgConnection) {
+    let database = Database::empty();
+    let mut conn = database.connect();
+    up(&mut conn, 0, version);
+    (database, conn)
+}
+
 #[test]
 fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+    let (database, conn) = &mut at_version(1);
     run(conn, TABLES);
     for _ in 0..20 {
         run(conn, WRITE);
     }
     run(conn, "SELECT threadline.post()");
     run(conn, WRITE);
-    let dump_of_first = schema_dump(&database);
+    let dump_of_first = schema_dump(database);
 
     let written = AtomicI64::new(21);
     let done = AtomicBool::new(false);
@@ -160,44 +166,36 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
     );
 
     // And back, with waiting entries, and up again.
-    let dump_of_newest = schema_dump(&database);
+    let dump_of_newest = schema_dump(database);
     run(conn, WRITE);
     down(conn, 1, NEWEST);
-    assert_eq!(schema_dump(&database), dump_of_first);
+    assert_eq!(schema_dump(database), dump_of_first);
     assert_eq!(count(conn, changes), expected + PER_WRITE);
     run(conn, WRITE);
     up(conn, 1, NEWEST);
-    assert_eq!(schema_dump(&database), dump_of_newest);
+    assert_eq!(schema_dump(database), dump_of_newest);
     while count(conn, "SELECT threadline.post()") > 0 {}
     assert_eq!(count(conn, changes), expected + 2 * PER_WRITE);
 }
 
 #[test]
 fn an_upgraded_schema_is_dumped_as_a_fresh_one() {
-    let upgraded = Database::empty();
-    let conn = &mut upgraded.connect();
-    up(conn, 0, 1);
+    let (upgraded, conn) = &mut at_version(1);
     run(conn, TABLES);
     up(conn, 1, NEWEST);
-    let fresh = Database::empty();
-    let conn = &mut fresh.connect();
-    up(conn, 0, NEWEST);
+    let (fresh, conn) = &mut at_version(NEWEST);
     run(conn, TABLES);
-    assert_eq!(comparable(&upgraded), comparable(&fresh));
+    assert_eq!(comparable(upgraded), comparable(fresh));
     // The installer does the same.
-    let installed = Database::empty();
-    let conn = &mut installed.connect();
-    up(conn, 0, 1);
+    let (installed, conn) = &mut at_version(1);
     run(conn, TABLES);
     threadline::Models::new(vec![]).install(conn).unwrap();
-    assert_eq!(comparable(&installed), comparable(&fresh));
+    assert_eq!(comparable(installed), comparable(fresh));
 }
 
 #[test]
-fn what_waited_in_the_journal_is_posted_after_the_upgrade() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+fn journal_entries_are_posted_after_an_upgrade() {
+    let (_, conn) = &mut at_version(1);
     run(conn, TABLES);
     run(conn, "SET application_name = 'the application'");
     run(conn, WRITE);
@@ -214,9 +212,7 @@ fn what_waited_in_the_journal_is_posted_after_the_upgrade() {
 
 #[test]
 fn a_view_of_the_user_is_named_and_not_dropped() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+    let (_, conn) = &mut at_version(1);
     run(
         conn,
         "CREATE VIEW public.report AS SELECT op, count(*) FROM threadline.changes GROUP BY op",
@@ -233,10 +229,8 @@ fn a_view_of_the_user_is_named_and_not_dropped() {
 }
 
 #[test]
-fn who_may_read_the_views_still_may_after_an_upgrade() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+fn privileges_on_the_views_survive_an_upgrade() {
+    let (_, conn) = &mut at_version(1);
     run(
         conn,
         "GRANT SELECT ON threadline.changes TO PUBLIC; GRANT SELECT ON threadline.actions TO pg_monitor",
@@ -256,9 +250,7 @@ fn who_may_read_the_views_still_may_after_an_upgrade() {
 /// A restore gives tables other OIDs, and their capture continues with the old ones.
 #[test]
 fn a_dumped_and_restored_database_is_upgraded_as_it_is() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+    let (database, conn) = &mut at_version(1);
     run(conn, TABLES);
     run(conn, WRITE);
     let restored = Database::empty();
@@ -316,9 +308,7 @@ fn an_upgrade_without_the_version_before_says_what_is_missing() {
 
 #[test]
 fn actions_stay_when_the_schema_goes_back_and_up_again() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
-    up(conn, 0, 1);
+    let (_, conn) = &mut at_version(1);
     let record = |name: &str| {
         format!("SELECT threadline.record_action('{name}', 'user', '1', request_id => 'r-1')")
     };

@@ -50,14 +50,13 @@ fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
         run_script(conn, &step.down);
         assert_eq!(&schema_dump(&database), before, "down from {version} again");
     }
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
-        )
-        .as_deref(),
-        Some("0")
-    );
+    assert_uninstalled(conn);
+}
+
+#[track_caller]
+fn assert_uninstalled(conn: &mut PgConnection) {
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'";
+    assert_eq!(value(conn, schemas).as_deref(), Some("0"));
 }
 
 fn run_script(conn: &mut PgConnection, sql: &str) {
@@ -107,14 +106,7 @@ fn an_installation_that_fails_half_way_leaves_nothing() {
         .install(conn)
         .unwrap_err();
     assert_eq!(error.to_string(), "blocked");
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
-        )
-        .as_deref(),
-        Some("0")
-    );
+    assert_uninstalled(conn);
 }
 
 /// As a project publishes it, without the audit.

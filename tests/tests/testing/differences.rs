@@ -6,13 +6,12 @@ use threadline::testing::{
     update,
 };
 use threadline::{Action, AuditExt, record_action};
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back, rolled_back_with, run};
 
-use super::{add_user, create_tables, rename};
+use super::{TABLES, add_user, rename};
 
 fn sample() -> Recorded {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     threadline::testing::fixtures(conn, |conn| add_user(conn, 1, "Ada")).unwrap();
     recorded(conn, |conn| {
         conn.audited_transaction(&context("user:1"), |conn| {
@@ -85,7 +84,7 @@ fn an_unexpected_order_is_reported() {
 }
 
 #[test]
-fn what_is_nearest_is_compared_in_any_order() {
+fn the_nearest_changes_are_compared_in_any_order() {
     insta::assert_snapshot!(difference(
         &sample(),
         in_any_order([
@@ -111,8 +110,7 @@ fn others_are_not_shown_where_they_do_not_count() {
 
 #[test]
 fn an_error_of_the_code_is_shown() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     let recorded = recorded(conn, |conn| {
         conn.transaction(|conn| {
             diesel::sql_query("INSERT INTO roles VALUES (1, 'clerk')").execute(conn)
@@ -131,8 +129,7 @@ fn an_empty_recording_is_reported() {
 
 #[test]
 fn a_text_of_others_cannot_write_on_the_terminal() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     let recorded = recorded(conn, |conn| {
         conn.audited_transaction(&context("user:\u{1b}[2J"), |conn| {
             record_action(conn, Action::new("a.b").reason("\u{1b}[31m\nok"))?;

@@ -6,14 +6,13 @@ use threadline::testing::{
     insert, recorded, truncate, update,
 };
 use threadline::{Action, AuditExt, record_action};
-use threadline_tests::{rolled_back, run};
+use threadline_tests::{rolled_back_with, run};
 
-use super::{add_user, create_tables, rename};
+use super::{TABLES, add_user, rename};
 
 /// Inserts, changes and deletes a user, and records an action.
 fn sample() -> Recorded {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     recorded(conn, |conn| {
         let context = context("admin:grace")
             .to_builder()
@@ -159,8 +158,7 @@ fn the_position_of_an_action_among_changes_does_not_count() {
 
 #[test]
 fn an_expectation_that_matches_several_changes_leaves_the_right_one_to_the_next() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     let recorded = recorded(conn, |conn| {
         for (id, name) in [(1, "Ada"), (2, "Bob"), (3, "Eve")] {
             add_user(conn, id, name).unwrap();

@@ -10,14 +10,13 @@ use threadline::testing::{
     Recording, action, assert_recorded, context, fixtures, insert, recorded, recorded_under, update,
 };
 use threadline::{Action, AuditExt, record_action};
-use threadline_tests::{Database, rolled_back, run, value};
+use threadline_tests::{Database, rolled_back_with, run, value};
 
-use super::{add_user, create_tables, rename};
+use super::{TABLES, add_user, rename};
 
 #[test]
 fn a_rolled_back_test_sees_what_its_block_did_and_not_what_came_before_or_after() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     fixtures(conn, |conn| add_user(conn, 1, "Ada")).unwrap();
     // None under the block's own context.
     add_user(conn, 2, "Bob").unwrap();
@@ -44,9 +43,7 @@ fn a_rolled_back_test_sees_what_its_block_did_and_not_what_came_before_or_after(
 
 #[test]
 fn a_committed_test_sees_each_transaction_of_its_block() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_tables(conn);
+    let (_, conn) = &mut Database::with(TABLES);
     add_user(conn, 1, "Ada").unwrap();
 
     let recorded = recorded(conn, |conn| {
@@ -81,9 +78,9 @@ fn a_committed_test_sees_each_transaction_of_its_block() {
 }
 
 #[test]
-fn what_others_write_meanwhile_is_not_seen() {
+fn writes_of_others_meanwhile_are_not_seen() {
     let database = Database::new();
-    create_tables(&mut database.connect());
+    run(&mut database.connect(), TABLES);
     let begun = Barrier::new(2);
     let done = AtomicBool::new(false);
     let mut ids = vec![];
@@ -140,9 +137,7 @@ fn what_others_write_meanwhile_is_not_seen() {
 
 #[test]
 fn recordings_nest() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    create_tables(conn);
+    let (_, conn) = &mut Database::with(TABLES);
     let outer = Recording::begin(conn).unwrap();
     add_user(conn, 1, "Ada").unwrap();
     let inner = recorded(conn, |conn| add_user(conn, 2, "Bob").unwrap());
@@ -154,9 +149,7 @@ fn recordings_nest() {
 
 #[test]
 fn the_name_of_the_connection_is_as_before_also_after_a_panic() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, "SET application_name = 'billing'");
+    let (_, conn) = &mut Database::with("SET application_name = 'billing'");
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         recorded(conn, |conn| {
             assert_ne!(
@@ -174,9 +167,8 @@ fn the_name_of_the_connection_is_as_before_also_after_a_panic() {
 }
 
 #[test]
-fn what_a_block_rolls_back_is_not_recorded() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+fn changes_that_a_block_rolls_back_are_not_recorded() {
+    let conn = &mut rolled_back_with(TABLES);
     let recorded = recorded(conn, |conn| {
         let _ = conn.transaction(|conn| {
             add_user(conn, 1, "Ada")?;
@@ -188,9 +180,9 @@ fn what_a_block_rolls_back_is_not_recorded() {
 }
 
 #[test]
-fn what_is_recorded_under_a_context_is_found_through_any_connection() {
+fn changes_recorded_under_a_context_are_found_through_any_connection() {
     let database = Database::new();
-    create_tables(&mut database.connect());
+    run(&mut database.connect(), TABLES);
     let (context, other) = (context("user:7"), context("user:7"));
     let pool = database.pool(3);
     thread::scope(|scope| {

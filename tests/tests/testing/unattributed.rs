@@ -7,9 +7,9 @@ use threadline::AuditExt;
 use threadline::testing::{
     Attributed, assert_no_unattributed, context, fixtures, insert, recorded,
 };
-use threadline_tests::{Database, rolled_back, run};
+use threadline_tests::{Database, rolled_back, rolled_back_with, run};
 
-use super::{add_user, create_tables, rename};
+use super::{TABLES, add_user, rename};
 
 fn message(work: impl FnOnce()) -> Option<String> {
     let panicked = catch_unwind(AssertUnwindSafe(work)).err()?;
@@ -19,8 +19,7 @@ fn message(work: impl FnOnce()) -> Option<String> {
 
 #[test]
 fn a_write_without_an_actor_is_named() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     let attributed = recorded(conn, |conn| {
         fixtures(conn, |conn| add_user(conn, 1, "Ada")).unwrap()
     });
@@ -37,7 +36,7 @@ fn a_write_without_an_actor_is_named() {
 #[test]
 fn the_guard_fails_the_test_at_its_end() {
     let database = Database::new();
-    create_tables(&mut database.connect());
+    run(&mut database.connect(), TABLES);
     let write = |context_is_set: bool| {
         let mut conn = Attributed::new(database.connect());
         fixtures(&mut *conn, |conn| add_user(conn, 1, "Ada")).unwrap();
@@ -57,7 +56,7 @@ fn the_guard_fails_the_test_at_its_end() {
 #[test]
 fn the_guard_tells_in_the_middle_too() {
     let mut conn = Attributed::new(rolled_back());
-    create_tables(&mut conn);
+    run(&mut conn, TABLES);
     fixtures(&mut *conn, |conn| add_user(conn, 1, "Ada")).unwrap();
     let so_far = conn.check();
     threadline::testing::assert_recorded!(so_far, [insert("users").key(1).by("system:fixtures")]);
@@ -71,7 +70,7 @@ fn the_guard_tells_in_the_middle_too() {
 fn another_panic_is_not_covered_up() {
     let said = message(|| {
         let mut conn = Attributed::new(rolled_back());
-        create_tables(&mut conn);
+        run(&mut conn, TABLES);
         add_user(&mut conn, 1, "Ada").unwrap();
         panic!("the test's own");
     });
@@ -80,8 +79,7 @@ fn another_panic_is_not_covered_up() {
 
 #[test]
 fn fixtures_are_taken_where_an_actor_is_required() {
-    let conn = &mut rolled_back();
-    create_tables(conn);
+    let conn = &mut rolled_back_with(TABLES);
     let insert = |conn: &mut PgConnection| {
         conn.transaction(|conn| {
             diesel::sql_query("INSERT INTO roles VALUES (1, 'clerk')").execute(conn)

@@ -6,7 +6,7 @@ use serde_json::json;
 use threadline::{Audited, ErrorKind, Unavailable, revert_transaction};
 use threadline_tests::{Database, now, rows, run, value};
 
-use crate::each;
+use crate::{after_each, each};
 
 mod of_then {
     use super::*;
@@ -55,15 +55,14 @@ const ALTER: &str = "ALTER TABLE p ALTER name TYPE varchar(3) USING left(name, 3
 const REFRESH: &str = "SELECT threadline.refresh('p')";
 
 #[test]
-fn what_was_recorded_is_what_was_whatever_became_of_the_columns() {
+fn recorded_values_survive_later_alterations_of_their_columns() {
     for (alter, refresh) in [
         (ALTER.to_owned(), ""),
         (ALTER.to_owned(), REFRESH),
         (format!("BEGIN; {ALTER}; {REFRESH}; COMMIT"), ""),
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        let at = each(conn, &[TABLE, AUDIT, INSERT]);
+        let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
+        let at = now(conn);
         each(conn, &[&alter, refresh]);
         let expected = json!({"id": 1, "name": "abcdefghijkl", "price": "19.99", "gone": "x"});
         for write in ["", "UPDATE p SET name = 'd', price = 7", "DELETE FROM p"] {
@@ -104,9 +103,7 @@ fn what_was_recorded_is_what_was_whatever_became_of_the_columns() {
 
 #[test]
 fn the_values_after_an_alter_are_those_that_it_made() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(conn, &[TABLE, AUDIT, INSERT]);
+    let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
     let mut at = vec![];
     for multiplied in 1..4 {
         let sql = format!(
@@ -162,9 +159,8 @@ fn the_values_after_an_alter_are_those_that_it_made() {
 
 #[test]
 fn of_a_row_from_before_the_audit_only_what_is_left_is_not_given() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(conn, &[TABLE, INSERT, AUDIT]);
+    let (_, conn) = &mut after_each(&[TABLE, INSERT, AUDIT]);
+    let at = now(conn);
     each(conn, &[&format!("BEGIN; {ALTER}; {REFRESH}; COMMIT")]);
     assert_eq!(
         of_now::Product::as_of_json(conn, 1, at).unwrap(),
@@ -222,17 +218,13 @@ fn a_column_that_comes_back_under_its_name_is_another() {
 
 #[test]
 fn labels_and_attributes_of_other_names_are_no_alteration_of_rows() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TYPE size AS (w int, h int)",
-            "CREATE TABLE m (id int PRIMARY KEY, mood mood, moods mood[], size size)",
-            "SELECT threadline.audit('m')",
-            "INSERT INTO m VALUES (1, 'happy', '{happy,sad}', '(1,2)'), (2, 'sad', '{}', '(3,4)')",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TYPE size AS (w int, h int)",
+        "CREATE TABLE m (id int PRIMARY KEY, mood mood, moods mood[], size size)",
+        "SELECT threadline.audit('m')",
+        "INSERT INTO m VALUES (1, 'happy', '{happy,sad}', '(1,2)'), (2, 'sad', '{}', '(3,4)')",
+    ]);
+    let at = now(conn);
     let mistake = run_mistake(
         conn,
         "UPDATE m SET mood = 'sad', size = '(5,6)' WHERE id = 1",
@@ -290,17 +282,13 @@ fn run_mistake(conn: &mut PgConnection, sql: &str) -> i64 {
 
 #[test]
 fn a_value_in_another_unit_is_not_reverted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            TABLE,
-            AUDIT,
-            INSERT,
-            "INSERT INTO p VALUES (2, 'two', 2, NULL)",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        TABLE,
+        AUDIT,
+        INSERT,
+        "INSERT INTO p VALUES (2, 'two', 2, NULL)",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[
@@ -337,16 +325,11 @@ fn a_value_in_another_unit_is_not_reverted() {
 
 #[test]
 fn an_ignored_column_is_what_was_recorded_of_it_next_or_is_there() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            TABLE,
-            "SELECT threadline.audit('p', ignore => ARRAY['price'])",
-            INSERT,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        TABLE,
+        "SELECT threadline.audit('p', ignore => ARRAY['price'])",
+        INSERT,
+    ]);
     let at = each(conn, &["UPDATE p SET price = 50"]);
     for write in ["", "UPDATE p SET name = 'b'"] {
         each(conn, &[write]);
@@ -400,9 +383,8 @@ mod bound {
 
 #[test]
 fn a_value_bound_in_the_select_clause_stays_its_own() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(conn, &[TABLE, AUDIT, INSERT]);
+    let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
+    let at = now(conn);
     each(
         conn,
         &[

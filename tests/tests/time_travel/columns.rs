@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, now, run};
 
-use crate::each;
+use crate::{after_each, each};
 
 /// A model of the table `people` for its present columns.
 macro_rules! people {
@@ -87,16 +87,12 @@ fn images_of(
 #[test]
 fn an_added_column_is_what_the_row_got_with_it() {
     for refresh in ["", REFRESH] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        let at = each(
-            conn,
-            &[
-                PEOPLE,
-                "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy')",
-                AUDIT,
-            ],
-        );
+        let (_, conn) = &mut after_each(&[
+            PEOPLE,
+            "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy')",
+            AUDIT,
+        ]);
+        let at = now(conn);
         each(
             conn,
             &[
@@ -151,16 +147,12 @@ fn an_added_column_is_what_the_row_got_with_it() {
 #[test]
 fn a_dropped_column_is_in_the_image_if_it_changed_or_went() {
     for refresh in ["", REFRESH] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        let at = each(
-            conn,
-            &[
-                "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, age int)",
-                "INSERT INTO people VALUES (1, 'Ada', 30), (2, 'Bob', 40), (3, 'Cy', 50)",
-                AUDIT,
-            ],
-        );
+        let (_, conn) = &mut after_each(&[
+            "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, age int)",
+            "INSERT INTO people VALUES (1, 'Ada', 30), (2, 'Bob', 40), (3, 'Cy', 50)",
+            AUDIT,
+        ]);
+        let at = now(conn);
         each(
             conn,
             &[
@@ -193,16 +185,12 @@ fn a_dropped_column_is_in_the_image_if_it_changed_or_went() {
 #[test]
 fn a_renamed_column_has_its_value_then_under_its_name_now() {
     for refreshes in [["", ""], [REFRESH, ""], ["", REFRESH], [REFRESH, REFRESH]] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        let at = each(
-            conn,
-            &[
-                PEOPLE,
-                "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy')",
-                AUDIT,
-            ],
-        );
+        let (_, conn) = &mut after_each(&[
+            PEOPLE,
+            "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy')",
+            AUDIT,
+        ]);
+        let at = now(conn);
         let changed = each(
             conn,
             &[
@@ -269,16 +257,12 @@ fn is_as_then(alteration: &Alteration) {
         then,
     } = alteration;
     for told in ["in the migration", "later", "never"] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        let at = each(
-            conn,
-            &[
-                "CREATE TABLE t (id int PRIMARY KEY, a text, b text)",
-                "INSERT INTO t VALUES (1, 'a1', 'b1'), (2, 'a1', 'b1'), (3, 'a1', 'b1')",
-                "SELECT threadline.audit('t')",
-            ],
-        );
+        let (_, conn) = &mut after_each(&[
+            "CREATE TABLE t (id int PRIMARY KEY, a text, b text)",
+            "INSERT INTO t VALUES (1, 'a1', 'b1'), (2, 'a1', 'b1'), (3, 'a1', 'b1')",
+            "SELECT threadline.audit('t')",
+        ]);
+        let at = now(conn);
         each(
             conn,
             &[
@@ -395,17 +379,13 @@ fn writes_of_a_migration_before_and_after_a_rename_are_distinguished() {
 
 #[test]
 fn a_name_that_comes_back_is_followed_there_and_back() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            PEOPLE,
-            "INSERT INTO people VALUES (1, 'Ada')",
-            AUDIT,
-            "UPDATE people SET name = 'Ada L.'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        PEOPLE,
+        "INSERT INTO people VALUES (1, 'Ada')",
+        AUDIT,
+        "UPDATE people SET name = 'Ada L.'",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[
@@ -432,18 +412,14 @@ fn a_name_that_comes_back_is_followed_there_and_back() {
 
 #[test]
 fn names_are_followed_after_a_dump_and_restore() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "CREATE TABLE gone (id int)",
-            "CREATE TABLE people (x int, id int PRIMARY KEY, name text NOT NULL)",
-            "ALTER TABLE people DROP x",
-            "INSERT INTO people VALUES (1, 'Ada')",
-            AUDIT,
-        ],
-    );
+    let (database, conn) = &mut after_each(&[
+        "CREATE TABLE gone (id int)",
+        "CREATE TABLE people (x int, id int PRIMARY KEY, name text NOT NULL)",
+        "ALTER TABLE people DROP x",
+        "INSERT INTO people VALUES (1, 'Ada')",
+        AUDIT,
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[
@@ -525,16 +501,12 @@ fn rows_that_do_not_match_affect_no_others_among_thousands() {
 
 #[test]
 fn a_former_value_has_the_present_type_or_the_error_says_that_it_does_not_match() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "CREATE TABLE people (id int PRIMARY KEY, code text NOT NULL)",
-            "INSERT INTO people VALUES (1, '0007'), (2, 'seven'), (3, '9')",
-            AUDIT,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TABLE people (id int PRIMARY KEY, code text NOT NULL)",
+        "INSERT INTO people VALUES (1, '0007'), (2, 'seven'), (3, '9')",
+        AUDIT,
+    ]);
+    let at = now(conn);
     each(conn, &["UPDATE people SET code = '8'"]);
     for refresh in ["", REFRESH] {
         each(
@@ -582,17 +554,13 @@ fn a_former_value_has_the_present_type_or_the_error_says_that_it_does_not_match(
 
 #[test]
 fn a_column_replaced_by_its_successor_is_what_was_under_its_name() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            PEOPLE,
-            "INSERT INTO people VALUES (1, 'Ada')",
-            AUDIT,
-            "UPDATE people SET name = 'Ada L.'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        PEOPLE,
+        "INSERT INTO people VALUES (1, 'Ada')",
+        AUDIT,
+        "UPDATE people SET name = 'Ada L.'",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[

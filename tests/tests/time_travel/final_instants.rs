@@ -75,7 +75,7 @@ fn given(names: &[(i32, &str)]) -> Result<Vec<(i32, String)>, Unavailable> {
 }
 
 #[test]
-fn what_an_open_transaction_wrote_is_awaited() {
+fn an_open_transaction_that_wrote_is_awaited() {
     for (end, after) in [("COMMIT", "Ada L."), ("ROLLBACK", "Ada")] {
         let database = database();
         let (writer, reader) = (&mut database.connect(), &mut database.connect());
@@ -140,7 +140,7 @@ fn open_transactions_are_named() {
 }
 
 #[test]
-fn what_an_open_transaction_wrote_later_is_not_awaited() {
+fn an_open_transaction_that_writes_later_is_not_awaited() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     let at = now(reader);
@@ -426,7 +426,7 @@ fn a_cursor_opened_before_the_instant_answers_as_later_ones() {
 }
 
 #[test]
-fn whoever_may_read_the_audit_may_ask() {
+fn readers_of_the_audit_may_ask_whether_an_instant_is_final() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
     let role = Server::shared().fresh_name("reader");

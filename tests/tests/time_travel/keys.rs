@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, now, run};
 
-use crate::{Copy, each, state};
+use crate::{Copy, after_each, each, state};
 
 diesel::table! {
     items (id) { id -> Int4, body -> Text, }
@@ -93,16 +93,11 @@ fn a_record_is_found_under_the_key_that_it_had() {
 
 #[test]
 fn keys_moved_in_bulk_or_in_circles_are_each_what_they_were() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            ITEMS,
-            "INSERT INTO items SELECT i, 'old ' || i FROM generate_series(1, 5) AS i",
-            "SELECT threadline.audit('items')",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        ITEMS,
+        "INSERT INTO items SELECT i, 'old ' || i FROM generate_series(1, 5) AS i",
+        "SELECT threadline.audit('items')",
+    ]);
     let mut copies = vec![];
     for statement in [
         "UPDATE items SET id = id + 1",
@@ -130,24 +125,20 @@ fn keys_moved_in_bulk_or_in_circles_are_each_what_they_were() {
 
 #[test]
 fn composite_and_odd_keys_are_found_by_their_rust_types() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'German'; SET intervalstyle = 'iso_8601'",
-            "CREATE TABLE by_three (tenant text, no int, day date, body text NOT NULL, PRIMARY KEY (tenant, day, no))",
-            "CREATE TABLE by_instant (at timestamptz PRIMARY KEY, body text NOT NULL)",
-            "CREATE TABLE by_code (code char(5) PRIMARY KEY, body text NOT NULL)",
-            r#"CREATE TABLE "a ""b"" 表 it's" ("Key ""k""" int PRIMARY KEY, body text NOT NULL)"#,
-            "SELECT threadline.audit('by_three'), threadline.audit('by_instant'), threadline.audit('by_code')",
-            r#"SELECT threadline.audit('"a ""b"" 表 it''s"')"#,
-            r#"INSERT INTO by_three VALUES ('a", "b', 7, '2026-01-02', 'then')"#,
-            "INSERT INTO by_instant VALUES ('2026-01-02T03:04:05.000006Z', 'then')",
-            "INSERT INTO by_code VALUES ('ab', 'then')",
-            r#"INSERT INTO "a ""b"" 表 it's" VALUES (1, 'then')"#,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'German'; SET intervalstyle = 'iso_8601'",
+        "CREATE TABLE by_three (tenant text, no int, day date, body text NOT NULL, PRIMARY KEY (tenant, day, no))",
+        "CREATE TABLE by_instant (at timestamptz PRIMARY KEY, body text NOT NULL)",
+        "CREATE TABLE by_code (code char(5) PRIMARY KEY, body text NOT NULL)",
+        r#"CREATE TABLE "a ""b"" 表 it's" ("Key ""k""" int PRIMARY KEY, body text NOT NULL)"#,
+        "SELECT threadline.audit('by_three'), threadline.audit('by_instant'), threadline.audit('by_code')",
+        r#"SELECT threadline.audit('"a ""b"" 表 it''s"')"#,
+        r#"INSERT INTO by_three VALUES ('a", "b', 7, '2026-01-02', 'then')"#,
+        "INSERT INTO by_instant VALUES ('2026-01-02T03:04:05.000006Z', 'then')",
+        "INSERT INTO by_code VALUES ('ab', 'then')",
+        r#"INSERT INTO "a ""b"" 表 it's" VALUES (1, 'then')"#,
+    ]);
+    let at = now(conn);
     let odd = r#""a ""b"" 表 it's""#;
     let copies = ["by_three", "by_instant", "by_code"].map(|table| {
         run(conn, "SET timezone = 'UTC'; SET datestyle = 'ISO'");
@@ -197,19 +188,15 @@ fn composite_and_odd_keys_are_found_by_their_rust_types() {
 
 #[test]
 fn one_table_name_in_two_schemas_has_two_pasts() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "CREATE SCHEMA other",
-            ITEMS,
-            "CREATE TABLE other.items (id int PRIMARY KEY, body text NOT NULL)",
-            "SELECT threadline.audit('items'), threadline.audit('other.items')",
-            "INSERT INTO items VALUES (1, 'public')",
-            "INSERT INTO other.items VALUES (1, 'other')",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE SCHEMA other",
+        ITEMS,
+        "CREATE TABLE other.items (id int PRIMARY KEY, body text NOT NULL)",
+        "SELECT threadline.audit('items'), threadline.audit('other.items')",
+        "INSERT INTO items VALUES (1, 'public')",
+        "INSERT INTO other.items VALUES (1, 'other')",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &["DELETE FROM items", "UPDATE other.items SET body = 'now'"],
@@ -220,17 +207,13 @@ fn one_table_name_in_two_schemas_has_two_pasts() {
 
 #[test]
 fn a_key_is_found_under_its_new_name_and_type() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            "CREATE TABLE things (id int PRIMARY KEY, body text NOT NULL)",
-            "INSERT INTO things VALUES (1, 'one'), (2, 'two'), (3, 'three')",
-            "SELECT threadline.audit('things')",
-            "UPDATE things SET body = 'uno' WHERE id = 1",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TABLE things (id int PRIMARY KEY, body text NOT NULL)",
+        "INSERT INTO things VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+        "SELECT threadline.audit('things')",
+        "UPDATE things SET body = 'uno' WHERE id = 1",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[
@@ -275,10 +258,7 @@ fn a_key_is_found_under_its_new_name_and_type() {
 /// Their `=` is in no search_path of capture or readers.
 #[test]
 fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE SCHEMA \"Ext\"; CREATE EXTENSION ltree SCHEMA \"Ext\"; CREATE EXTENSION citext SCHEMA \"Ext\"; SET search_path = public, \"Ext\";
          CREATE DOMAIN place AS \"Ext\".ltree;
          CREATE TABLE places (id place PRIMARY KEY, body text); CREATE TABLE names (id \"Ext\".citext, no int, body text, PRIMARY KEY (id, no));
@@ -314,10 +294,7 @@ fn a_record_is_found_by_a_key_of_a_type_that_an_extension_made() {
 /// Only their beginning and a digest are in the index.
 #[test]
 fn a_record_is_found_by_a_key_that_is_longer_than_an_index_takes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE pages (url bytea, lang text COLLATE \"C\", body text, PRIMARY KEY (url, lang));
          SELECT threadline.audit('pages');
          CREATE TABLE hot (url bytea PRIMARY KEY, n int); SELECT threadline.audit('hot');

@@ -5,7 +5,7 @@ use serde_json::json;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation, Unavailable};
 use threadline_tests::{Database, now, run};
 
-use crate::{Copy, each};
+use crate::{Copy, after_each, each};
 
 diesel::table! {
     members (id) {
@@ -93,16 +93,11 @@ fn a_record_is_as_it_was_also_one_older_than_the_audit() {
 
 #[test]
 fn a_change_counts_from_the_instant_of_its_capture_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            MEMBERS,
-            AUDIT,
-            "INSERT INTO members VALUES (1, 'Ada', NULL)",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        MEMBERS,
+        AUDIT,
+        "INSERT INTO members VALUES (1, 'Ada', NULL)",
+    ]);
     each(conn, &["UPDATE members SET name = 'Ada L.'"]);
     let at = Member::history_of(conn, 1).unwrap()[0].captured_at;
     let before = at - chrono::TimeDelta::microseconds(1);
@@ -160,16 +155,11 @@ fn a_record_that_was_not_there_says_why() {
 
 #[test]
 fn the_table_at_an_instant_equals_its_copy() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            MEMBERS,
-            "INSERT INTO members SELECT i, 'old ' || i, NULL FROM generate_series(1, 9) AS i",
-            AUDIT,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        MEMBERS,
+        "INSERT INTO members SELECT i, 'old ' || i, NULL FROM generate_series(1, 9) AS i",
+        AUDIT,
+    ]);
     let mut copies = vec![];
     for statement in [
         "UPDATE members SET note = 'x' WHERE id < 4",
@@ -199,24 +189,19 @@ fn the_table_at_an_instant_equals_its_copy() {
 
 #[test]
 fn versions_agree_with_what_was_at_each_change() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            MEMBERS,
-            "INSERT INTO members VALUES (1, 'Ada', NULL)",
-            AUDIT,
-            "UPDATE members SET name = 'Ada L.'",
-            "UPDATE members SET note = 'n'",
-            "DELETE FROM members",
-            "INSERT INTO members VALUES (1, 'Bob', 'b')",
-            "UPDATE members SET note = NULL",
-            "TRUNCATE members",
-            "INSERT INTO members VALUES (1, 'Cy', 'c')",
-            "UPDATE members SET name = 'Cyd', note = 'cc'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        MEMBERS,
+        "INSERT INTO members VALUES (1, 'Ada', NULL)",
+        AUDIT,
+        "UPDATE members SET name = 'Ada L.'",
+        "UPDATE members SET note = 'n'",
+        "DELETE FROM members",
+        "INSERT INTO members VALUES (1, 'Bob', 'b')",
+        "UPDATE members SET note = NULL",
+        "TRUNCATE members",
+        "INSERT INTO members VALUES (1, 'Cy', 'c')",
+        "UPDATE members SET name = 'Cyd', note = 'cc'",
+    ]);
     let versions = Member::versions_of(conn, 1).unwrap();
     assert_eq!(versions.len(), 8);
     for version in versions {
@@ -299,19 +284,14 @@ fn before_the_audit_nothing_is_known() {
 
 #[test]
 fn versions_from_before_an_interruption_are_whole_if_the_insertion_is_known() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            MEMBERS,
-            AUDIT,
-            "INSERT INTO members VALUES (1, 'Ada', 'seen')",
-            "UPDATE members SET name = 'Ada L.'",
-            "SELECT threadline.unaudit('members')",
-            "UPDATE members SET note = 'unseen'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        MEMBERS,
+        AUDIT,
+        "INSERT INTO members VALUES (1, 'Ada', 'seen')",
+        "UPDATE members SET name = 'Ada L.'",
+        "SELECT threadline.unaudit('members')",
+        "UPDATE members SET note = 'unseen'",
+    ]);
     let known = [
         member(1, "Ada L.", Some("seen")),
         member(1, "Ada", Some("seen")),
@@ -331,9 +311,8 @@ fn versions_from_before_an_interruption_are_whole_if_the_insertion_is_known() {
 
 #[test]
 fn a_table_that_is_not_audited_is_named() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(conn, &[MEMBERS]);
+    let (_, conn) = &mut after_each(&[MEMBERS]);
+    let at = now(conn);
     let one = Member::as_of(conn, 1, at).unwrap_err();
     let json = Member::as_of_json(conn, 1, at).unwrap_err();
     let all = Member::all_as_of(conn, at)
@@ -349,18 +328,13 @@ fn a_table_that_is_not_audited_is_named() {
 
 #[test]
 fn a_partitioned_table_is_one_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            "CREATE TABLE members (id int PRIMARY KEY, name text NOT NULL, note text) PARTITION BY RANGE (id)",
-            "CREATE TABLE members_low PARTITION OF members FOR VALUES FROM (0) TO (100)",
-            "CREATE TABLE members_high PARTITION OF members FOR VALUES FROM (100) TO (1000)",
-            "INSERT INTO members VALUES (1, 'old', NULL), (101, 'old', NULL)",
-            AUDIT,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TABLE members (id int PRIMARY KEY, name text NOT NULL, note text) PARTITION BY RANGE (id)",
+        "CREATE TABLE members_low PARTITION OF members FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE members_high PARTITION OF members FOR VALUES FROM (100) TO (1000)",
+        "INSERT INTO members VALUES (1, 'old', NULL), (101, 'old', NULL)",
+        AUDIT,
+    ]);
     let mut copies = vec![];
     for statement in [
         "UPDATE members_low SET name = 'direct'",

@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, now, rows, run};
 
-use crate::each;
+use crate::{after_each, each};
 
 /// A model of the table `accounts` under the present names.
 macro_rules! accounts {
@@ -148,16 +148,12 @@ fn redacted_columns_are_placeholders_in_texts_and_errors_elsewhere() {
 
 #[test]
 fn masked_nulls_stay_visible_as_null() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            ACCOUNTS,
-            "INSERT INTO accounts (id, name) VALUES (1, 'Ada')",
-            AUDIT,
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        ACCOUNTS,
+        "INSERT INTO accounts (id, name) VALUES (1, 'Ada')",
+        AUDIT,
+    ]);
+    let at = now(conn);
     each(conn, &["UPDATE accounts SET pin = 7777, email = 's3cret'"]);
     no_secret(conn, at);
     let image = with_pin::Account::as_of_json(conn, 1, at).unwrap().unwrap();
@@ -169,16 +165,12 @@ fn masked_nulls_stay_visible_as_null() {
 
 #[test]
 fn a_column_redacted_since_is_redacted_for_the_past_too() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let at = each(
-        conn,
-        &[
-            ACCOUNTS,
-            SECRETS,
-            "SELECT threadline.audit('accounts', plain => ARRAY['token', 'pin'])",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        ACCOUNTS,
+        SECRETS,
+        "SELECT threadline.audit('accounts', plain => ARRAY['token', 'pin'])",
+    ]);
+    let at = now(conn);
     each(
         conn,
         &[
@@ -288,16 +280,12 @@ fn a_redacted_column_stays_so_under_whatever_name() {
         "ALTER TABLE accounts RENAME name TO x; ALTER TABLE accounts RENAME email TO name; ALTER TABLE accounts ADD email text".to_owned(),
     ] {
         for refresh in ["", "SELECT threadline.refresh('accounts')"] {
-            let database = Database::new();
-            let conn = &mut database.connect();
-            let at = each(
-                conn,
-                &[
+            let (_, conn) = &mut after_each(&[
                     ACCOUNTS,
                     SECRETS,
                     AUDIT,
-                ],
-            );
+                ]);
+            let at = now(conn);
             each(conn, &[&format!("{renamed}; {refresh}")]);
             let check = |conn: &mut PgConnection| {
                 let answers = [

@@ -6,10 +6,10 @@ use diesel::data_types::PgInterval;
 use diesel::prelude::*;
 use std::collections::Bound;
 use threadline::Audited;
-use threadline_tests::{Database, now};
+use threadline_tests::now;
 use uuid::Uuid;
 
-use crate::{Copy, each};
+use crate::{Copy, after_each, each};
 
 diesel::table! {
     zoo (id) {
@@ -71,19 +71,14 @@ fn load(conn: &mut PgConnection) -> Animal {
 
 #[test]
 fn a_row_equals_the_live_row_of_then() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            "CREATE TYPE kind AS ENUM ('it''s', 'b'); CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%')",
-            ZOO,
-            "ALTER TABLE zoo DROP gone",
-            VALUES,
-            "SELECT threadline.audit('zoo')",
-            "SET timezone = 'Asia/Kathmandu'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TYPE kind AS ENUM ('it''s', 'b'); CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%')",
+        ZOO,
+        "ALTER TABLE zoo DROP gone",
+        VALUES,
+        "SELECT threadline.audit('zoo')",
+        "SET timezone = 'Asia/Kathmandu'",
+    ]);
     let mut expected = vec![];
     for change in [
         "UPDATE zoo SET note = 'noted', flag = NULL",
@@ -120,17 +115,12 @@ fn a_row_equals_the_live_row_of_then() {
 
 #[test]
 fn every_digit_is_what_it_was() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    each(
-        conn,
-        &[
-            "CREATE TABLE amounts (id int PRIMARY KEY, n numeric, p numeric(38, 20), f float8, s float4, j jsonb, a numeric[])",
-            "INSERT INTO amounts VALUES (1, 1.0, 1, 0.1, 0.1, '{\"n\": 1.00}', '{1.0,NULL,NaN}')",
-            "SELECT threadline.audit('amounts')",
-            "SET timezone = 'UTC'",
-        ],
-    );
+    let (_, conn) = &mut after_each(&[
+        "CREATE TABLE amounts (id int PRIMARY KEY, n numeric, p numeric(38, 20), f float8, s float4, j jsonb, a numeric[])",
+        "INSERT INTO amounts VALUES (1, 1.0, 1, 0.1, 0.1, '{\"n\": 1.00}', '{1.0,NULL,NaN}')",
+        "SELECT threadline.audit('amounts')",
+        "SET timezone = 'UTC'",
+    ]);
     let mut copies = vec![];
     for change in [
         "UPDATE amounts SET n = 1.00",

@@ -5,7 +5,7 @@ use threadline::{
     Action, ActionStatus, ActorRef, AuditContext, AuditContextBuilder, AuditExt, Error, Filter,
     record_action, timeline,
 };
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, pages};
 
 const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
 
@@ -29,23 +29,12 @@ fn user() -> AuditContextBuilder {
 /// Returns the keys that a filter finds, newest first; each once, in pages too.
 fn found(conn: &mut PgConnection, filter: &Filter) -> Vec<i64> {
     let mut keys = vec![];
-    let mut next = None;
-    loop {
-        let page = timeline(filter.clone())
-            .limit(1)
-            .after(next)
-            .page(conn)
-            .unwrap();
-        for entry in &page.entries {
-            let key = entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap();
-            assert!(!keys.contains(&key), "{key} twice");
-            keys.push(key);
-        }
-        next = page.next;
-        if next.is_none() {
-            return keys;
-        }
+    for entry in pages(conn, filter, 1).iter().flat_map(|page| &page.entries) {
+        let key = entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap();
+        assert!(!keys.contains(&key), "{key} twice");
+        keys.push(key);
     }
+    keys
 }
 
 type OfContext = fn(AuditContextBuilder, &str) -> AuditContextBuilder;
@@ -72,9 +61,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
         ),
     ];
     for (number, (of_context, of_action, asked)) in kinds.into_iter().enumerate() {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, NOTES);
+        let (_, conn) = &mut Database::with(NOTES);
         let action = || Action::new("note.written");
         note(conn, 1, of_context(user(), "x"), vec![]);
         note(conn, 2, user(), vec![action(), of_action(action(), "x")]);
@@ -130,9 +117,7 @@ fn an_id_is_the_transactions_own_or_that_of_an_action_of_it() {
 
 #[test]
 fn a_long_id_is_found_exactly() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let long = format!(" padded, and long: {}", "x".repeat(400));
     note(conn, 1, user().correlation_id(&long), vec![]);
     note(conn, 2, user().correlation_id(&long[..400]), vec![]);
@@ -147,9 +132,7 @@ fn a_long_id_is_found_exactly() {
 
 #[test]
 fn all_that_is_said_of_an_action_holds_of_one() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let refused = || Action::new("note.written").failed();
     let read = || Action::new("note.read");
     note(conn, 1, user(), vec![refused(), read()]);
@@ -176,9 +159,7 @@ fn all_that_is_said_of_an_action_holds_of_one() {
 
 #[test]
 fn an_entry_has_the_actions_of_its_transaction_in_their_order() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     note(
         conn,
         1,

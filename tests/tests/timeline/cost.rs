@@ -73,11 +73,10 @@ const HISTORY: &str = "
 
 ";
 
-pub(super) fn history(database: &Database) -> PgConnection {
-    let mut conn = database.connect();
-    run(&mut conn, HISTORY);
+pub(super) fn history() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(HISTORY);
     vacuum(&mut conn);
-    conn
+    (database, conn)
 }
 
 /// Leaves the tables as autovacuum does, read by this session alone: it could not count
@@ -209,8 +208,7 @@ fn place(conn: &mut PgConnection, skipped: usize) -> Option<Cursor> {
 
 #[test]
 fn a_page_reads_what_it_gives_wherever_it_is() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     let depth = place(conn, 16_000);
     let mut costly = String::new();
     for filter in filters() {
@@ -239,8 +237,7 @@ pub(super) const LOGINS: &str = "
 
 #[test]
 fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LOGINS);
     vacuum(conn);
     let filter = ActionFilter::new;
@@ -283,8 +280,7 @@ fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
 
 #[test]
 fn actions_without_changes_beside_a_timeline_are_read_where_the_page_is() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LOGINS);
     vacuum(conn);
     let depth = place(conn, 16_000);
@@ -323,8 +319,7 @@ pub(super) const LARGE: &str = r#"
 
 #[test]
 fn a_transaction_with_thirty_thousand_changes_costs_no_more_than_others() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LARGE);
     vacuum(conn);
     // Half an hour after the large one, half an hour before the next.
@@ -374,8 +369,7 @@ fn a_transaction_with_thirty_thousand_changes_costs_no_more_than_others() {
 
 #[test]
 fn a_transaction_with_thirty_thousand_changes_of_another_table_is_passed_by() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LARGE);
     vacuum(conn);
     let around = |filter: Filter| {
@@ -407,7 +401,9 @@ fn a_transaction_with_thirty_thousand_changes_of_another_table_is_passed_by() {
 #[test]
 fn the_planner_expects_no_more_rows_than_a_page_has() {
     let database = Database::durable();
-    let mut conn = history(&database);
+    let mut conn = database.connect();
+    run(&mut conn, HISTORY);
+    vacuum(&mut conn);
     timeline(Filter::new()).limit(50).page(&mut conn).unwrap();
     let name = value(
         &mut conn,

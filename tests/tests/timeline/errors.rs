@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use threadline::{
     ActorRef, ActorType, ErrorKind, Filter, FilterError, Operation, RecordKey, timeline,
 };
-use threadline_tests::{Database, rolled_back, run};
+use threadline_tests::{Database, rolled_back, rolled_back_with, run};
 
 fn error(conn: &mut PgConnection, filter: Filter) -> String {
     let page = timeline(filter.clone()).page(conn).unwrap_err();
@@ -53,9 +53,7 @@ fn a_table_that_was_never_audited_lists_those_that_were() {
 
 #[test]
 fn a_name_that_is_none_says_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     let errors = ["", "two words", "\"open", "a.b.c.d", "1st", "app."]
         .map(|name| error(conn, Filter::new().table(name)));
     insta::assert_snapshot!(errors.join("\n"));
@@ -63,8 +61,7 @@ fn a_name_that_is_none_says_so() {
 
 #[test]
 fn a_key_has_as_many_values_as_the_table_has_key_columns() {
-    let conn = &mut rolled_back();
-    run(conn, TABLES);
+    let conn = &mut rolled_back_with(TABLES);
     let order = || Filter::new().table("\"Order\"");
     let members = || Filter::new().table("app.members");
     let nothing = RecordKey::of::<String>([]);
@@ -81,8 +78,7 @@ fn a_key_has_as_many_values_as_the_table_has_key_columns() {
 
 #[test]
 fn a_part_of_a_key_is_a_column_of_the_tables_key() {
-    let conn = &mut rolled_back();
-    run(conn, TABLES);
+    let conn = &mut rolled_back_with(TABLES);
     let errors = [
         error(conn, Filter::new().key("tenant", "acme")),
         error(conn, Filter::new().table("\"Order\"").key("holder", "x")),
@@ -92,9 +88,8 @@ fn a_part_of_a_key_is_a_column_of_the_tables_key() {
 }
 
 #[test]
-fn what_cannot_both_hold_is_an_error_and_not_an_empty_page() {
-    let conn = &mut rolled_back();
-    run(conn, TABLES);
+fn contradictory_conditions_are_an_error_and_not_an_empty_page() {
+    let conn = &mut rolled_back_with(TABLES);
     let later = "2026-02-01T00:00:00Z".parse().unwrap();
     let earlier = "2026-01-01T00:00:00.000001Z".parse().unwrap();
     let filter = Filter::new;

@@ -29,9 +29,7 @@ fn notes(conn: &mut PgConnection, filter: Filter) -> Vec<String> {
 
 #[test]
 fn a_part_of_a_key_finds_inserts_updates_deletions_and_moved_keys() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, OWNERS);
+    let (_, conn) = &mut Database::with(OWNERS);
     for posted in [false, true] {
         for sql in [
             "INSERT INTO package_owners VALUES (11, 5, 0), (1, 11, 0), (110, 5, 0), (2, 5, 11)",
@@ -86,10 +84,7 @@ fn a_part_of_a_key_finds_inserts_updates_deletions_and_moved_keys() {
 
 #[test]
 fn a_text_in_a_key_may_contain_what_looks_like_its_end() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"CREATE TABLE cells (a text, b text, c char(8), PRIMARY KEY (a, b, c)); SELECT threadline.audit('cells')"#,
     );
     let texts = [
@@ -139,9 +134,7 @@ fn a_text_in_a_key_may_contain_what_looks_like_its_end() {
 
 #[test]
 fn the_first_columns_of_a_key_are_found_along_its_index() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, OWNERS);
+    let (_, conn) = &mut Database::with(OWNERS);
     run(
         conn,
         "INSERT INTO package_owners SELECT n % 3000, n, 0 FROM generate_series(1, 30000) AS n;
@@ -180,10 +173,7 @@ fn the_first_columns_of_a_key_are_found_along_its_index() {
 
 #[test]
 fn a_database_role_is_found_by_its_name_at_login() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
     run(conn, "INSERT INTO notes VALUES (1)");

@@ -7,7 +7,7 @@ use threadline::{
     ActorRef, AuditContext, Audited, ErrorKind, Export, ExportFormat, Filter, timeline,
     transaction, unmasked,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, error_of, rows, run, value};
 
 mod plain {
     use diesel::prelude::*;
@@ -119,11 +119,9 @@ fn no_secret(conn: &mut PgConnection) {
 }
 
 #[test]
-fn what_is_masked_later_is_hidden_in_every_form() {
+fn values_masked_later_are_hidden_in_every_form() {
     for posted in [false, true] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, PEOPLE);
+        let (_, conn) = &mut Database::with(PEOPLE);
         assert!(answers(conn).contains("s3cret-1"));
         assert!(found_by_value(conn) > 4);
         if posted {
@@ -160,10 +158,8 @@ fn what_is_masked_later_is_hidden_in_every_form() {
 }
 
 #[test]
-fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+fn values_of_a_dropped_redacted_column_stay_hidden() {
+    let (_, conn) = &mut Database::with(PEOPLE);
     run(conn, MASK);
     for step in [
         "ALTER TABLE people DROP email, DROP pin",
@@ -208,9 +204,7 @@ fn what_was_redacted_when_its_column_was_dropped_stays_hidden() {
 
 #[test]
 fn a_column_that_is_plain_again_shows_what_was_recorded_plain() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     run(conn, MASK);
     no_secret(conn);
     run(
@@ -222,9 +216,7 @@ fn a_column_that_is_plain_again_shows_what_was_recorded_plain() {
 
 #[test]
 fn a_keyed_hash_stays_to_be_seen_and_what_was_before_it_does_not() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     run(
         conn,
         "SELECT threadline.audit('people', hash => ARRAY['email'], exclude => ARRAY['pin']);
@@ -238,9 +230,7 @@ fn a_keyed_hash_stays_to_be_seen_and_what_was_before_it_does_not() {
 
 #[test]
 fn reading_unmasked_values_is_recorded() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     run(conn, MASK);
     let grace = AuditContext::builder(ActorRef::admin("grace").unwrap())
         .source("support")
@@ -287,9 +277,7 @@ fn reading_unmasked_values_is_recorded() {
 
 #[test]
 fn nothing_that_a_session_sets_for_itself_unmasks() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (database, conn) = &mut Database::with(PEOPLE);
     run(conn, MASK);
     let action = unmasked(conn, "ticket", |conn| {
         Ok(value(conn, "SELECT current_setting('threadline.unmasked')").unwrap())
@@ -314,21 +302,19 @@ fn nothing_that_a_session_sets_for_itself_unmasks() {
         "RESET ROLE; DROP OWNED BY unmask_nobody; DROP ROLE unmask_nobody",
     );
     assert_eq!(error.to_string(), "permission denied for function unmask");
-    let error = diesel::sql_query("SELECT threadline.record_action('audit.unmasked', 'user', '1')")
-        .execute(conn)
-        .unwrap_err();
+    let error = error_of(
+        conn,
+        "SELECT threadline.record_action('audit.unmasked', 'user', '1')",
+    );
     assert_eq!(
-        error.to_string(),
+        error,
         "threadline: the action 'audit.unmasked' is recorded by threadline.unmask() alone"
     );
 }
 
 #[test]
 fn unmasked_the_past_shows_what_is_on_record_and_never_the_live_row() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE people (id int PRIMARY KEY, name text, email text, pin int);
          INSERT INTO people VALUES (3, 'Old', 's3cret-live', 77700009)",
     );

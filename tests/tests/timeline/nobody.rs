@@ -2,38 +2,23 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, pages, run};
 
 fn keys(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
     let count = timeline(filter.clone()).count(conn).unwrap();
-    let mut keys = vec![];
-    let mut next = None;
-    loop {
-        let page = timeline(filter.clone())
-            .limit(2)
-            .after(next)
-            .page(conn)
-            .unwrap();
-        assert!(page.other_actions.is_empty());
-        keys.extend(
-            page.entries
-                .iter()
-                .map(|entry| entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap()),
-        );
-        next = page.next;
-        if next.is_none() {
-            assert_eq!(keys.len() as u64, count);
-            return keys;
-        }
-    }
+    let pages = pages(conn, &filter, 2);
+    assert!(pages.iter().all(|page| page.other_actions.is_empty()));
+    let entries = pages.iter().flat_map(|page| &page.entries);
+    let keys: Vec<_> = entries
+        .map(|entry| entry.change.key.as_ref().unwrap()["id"].as_i64().unwrap())
+        .collect();
+    assert_eq!(keys.len() as u64, count);
+    keys
 }
 
 #[test]
-fn what_nobody_is_known_to_have_written_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn changes_without_an_actor_are_found() {
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE tags (id int PRIMARY KEY);
          SELECT threadline.audit('notes'), threadline.audit('tags')",
     );

@@ -87,7 +87,7 @@ fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)
 }
 
 #[test]
-fn what_is_recorded_meanwhile_moves_nothing() {
+fn pages_are_stable_while_changes_are_recorded() {
     for filter in filters() {
         let database = Database::new();
         let conn = &mut database.connect();
@@ -133,9 +133,7 @@ fn what_is_recorded_meanwhile_moves_nothing() {
 
 #[test]
 fn a_late_commit_is_ordered_by_the_start_of_its_transaction() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (database, conn) = &mut Database::with(NOTES);
     let open = &mut database.connect();
     run(open, "BEGIN; INSERT INTO tags VALUES (-1)");
     for id in 1..=5 {
@@ -154,9 +152,7 @@ fn a_late_commit_is_ordered_by_the_start_of_its_transaction() {
 
 #[test]
 fn a_cursor_of_another_query_says_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in 1..=2 {
         write(conn, id);
     }
@@ -206,9 +202,7 @@ fn a_text_that_is_no_place_says_so() {
 
 #[test]
 fn a_page_has_what_was_asked_for() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in 1..=20 {
         write(conn, id);
     }
@@ -230,9 +224,7 @@ fn a_page_has_what_was_asked_for() {
 
 #[test]
 fn pages_of_a_connection_share_one_prepared_statement() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in 1..=20 {
         write(conn, id);
     }

@@ -13,7 +13,7 @@ use threadline::{
     ActionStatus, AuditAction, Cursor, Filter, Operation, Page, Scope, TableScope, TimelineEntry,
     timeline,
 };
-use threadline_tests::{Database, run};
+use threadline_tests::run;
 
 use super::cost::{LARGE, LOGINS, Read, counters, history, vacuum};
 
@@ -90,8 +90,7 @@ fn searches() -> Vec<Filter> {
 
 #[test]
 fn a_search_reads_no_more_than_its_reach() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LARGE);
     vacuum(conn);
     let mut costly = String::new();
@@ -118,8 +117,7 @@ fn a_search_reads_no_more_than_its_reach() {
 
 #[test]
 fn pages_within_reach_are_all_pages() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LARGE);
     run(conn, LOGINS);
     vacuum(conn);
@@ -158,8 +156,7 @@ fn pages_within_reach_are_all_pages() {
 
 #[test]
 fn counts_within_reach_say_where_they_ended() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     let scope = Filter::new().within(some_rows());
     let all = ready(overview(conn, &scope, 100_000)).unwrap();
     assert!(!all.more && all.searched_to.is_none());

@@ -8,14 +8,12 @@ use threadline_tests::{Database, run};
 
 /// Two tenants with accounts, one of which is older than its audit, and moves and other keys.
 fn database() -> Database {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, mut conn) = Database::with(
         "CREATE TABLE accounts (id bigint PRIMARY KEY, tenant bigint, name text, margin text);
          INSERT INTO accounts VALUES (10, 1, 'old of one', 's10'), (20, 2, 'old of two', 's20');
          SELECT threadline.audit('accounts')",
     );
+    let conn = &mut conn;
     let steps = [
         "INSERT INTO accounts VALUES (11, 1, 'new of one', 's11'), (21, 2, 'new of two', 's21')",
         "UPDATE accounts SET name = name || '!'",

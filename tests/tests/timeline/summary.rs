@@ -85,10 +85,7 @@ fn it_counts_what_the_timeline_of_the_filter_gives() {
 
 #[test]
 fn days_are_those_of_utc_and_the_other_actors_are_counted_together() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "SET timezone = 'Pacific/Auckland';
          CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes');
          INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_type, actor_id, actor_origin, session_user_name)

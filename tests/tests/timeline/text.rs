@@ -32,9 +32,7 @@ const NOTES: &str = r#"
 
 #[test]
 fn a_text_is_found_in_values_keys_contexts_and_actions() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let context = AuditContext::builder(ActorRef::user("hopper").unwrap())
         .request_id("req-77")
         .metadata("agent", "curl/8")
@@ -70,9 +68,7 @@ fn a_text_is_found_in_values_keys_contexts_and_actions() {
 
 #[test]
 fn it_needs_a_span_and_refuses_more_than_it_reads() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     let kind = |conn: &mut PgConnection, filter: Filter| {
         let error = timeline(filter).page(conn).unwrap_err();
         match error.kind() {

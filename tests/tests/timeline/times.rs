@@ -25,9 +25,7 @@ fn instant(text: &str) -> DateTime<Utc> {
 
 #[test]
 fn from_and_to_are_inclusive_to_the_microsecond() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     for id in 1..=3 {
         run(conn, &format!("INSERT INTO notes VALUES ({id})"));
     }
@@ -62,9 +60,7 @@ fn from_and_to_are_inclusive_to_the_microsecond() {
 
 #[test]
 fn days_of_a_form_are_whole_days_in_utc() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, NOTES);
+    let (_, conn) = &mut Database::with(NOTES);
     run(conn, "SET TimeZone TO 'Pacific/Auckland'");
     for (id, at) in [
         (1, "2026-02-28 23:59:59.999999Z"),
@@ -223,9 +219,7 @@ fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
 #[test]
 fn the_ledger_row_of_a_transaction_is_written_once() {
     for hours in [0, 5] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, NOTES);
+        let (_, conn) = &mut Database::with(NOTES);
         conn.transaction::<_, Error, _>(|conn| {
             insert(conn, 1)?;
             age(conn, hours);

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
-use threadline_tests::{Database, run};
+use threadline_tests::Database;
 
 /// Sets each row to the value of its number, from NULL.
 const VALUES: &str = r#"
@@ -38,9 +38,7 @@ fn found(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
 
 #[test]
 fn a_value_is_found_by_its_text_or_as_itself() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, VALUES);
+    let (_, conn) = &mut Database::with(VALUES);
     let mut to = |column: &str, value: Value| found(conn, Filter::new().changed_to(column, value));
     assert_eq!(to("number", json!("10.50")), [1]);
     assert_eq!(to("number", json!("10.5")), [2]);
@@ -77,9 +75,7 @@ fn a_value_is_found_by_its_text_or_as_itself() {
 
 #[test]
 fn a_text_from_a_form_finds_every_kind_of_value() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, VALUES);
+    let (_, conn) = &mut Database::with(VALUES);
     let mut parsed = |name: &str, text: &str| found(conn, Filter::parse([(name, text)]).unwrap());
     assert_eq!(parsed("changed_to", "number=10.50"), [1]);
     assert_eq!(parsed("changed_to", "words=10.50"), [3]);
@@ -95,10 +91,7 @@ fn a_text_from_a_form_finds_every_kind_of_value() {
 
 #[test]
 fn metadata_is_compared_with_the_contexts() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
     let contexts = [

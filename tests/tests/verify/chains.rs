@@ -42,9 +42,7 @@ fn examples(findings: &[Finding]) -> Vec<Value> {
 
 #[test]
 fn a_write_that_bypasses_the_triggers_is_found_with_the_expected_state() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (_, conn) = &mut Database::with(MEMBERS);
     assert_eq!(found(conn), [""; 0]);
     unseen(
         conn,
@@ -93,9 +91,7 @@ fn a_write_that_bypasses_the_triggers_is_found_with_the_expected_state() {
 
 #[test]
 fn a_deletion_or_an_insertion_between_recorded_changes_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (_, conn) = &mut Database::with(MEMBERS);
     unseen(conn, "DELETE FROM members WHERE id = 1");
     run(
         conn,
@@ -120,9 +116,7 @@ fn a_deletion_or_an_insertion_between_recorded_changes_is_found() {
 
 #[test]
 fn all_broken_records_are_counted_and_some_are_listed() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (_, conn) = &mut Database::with(MEMBERS);
     run(
         conn,
         "INSERT INTO members SELECT k FROM generate_series(10, 109) AS k",
@@ -148,10 +142,8 @@ fn all_broken_records_are_counted_and_some_are_listed() {
 }
 
 #[test]
-fn what_has_been_looked_into_can_be_left_behind() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+fn findings_before_a_given_instant_can_be_left_out() {
+    let (_, conn) = &mut Database::with(MEMBERS);
     unseen(conn, "UPDATE members SET age = 50 WHERE id = 1");
     run(conn, "UPDATE members SET age = 51 WHERE id = 1");
     let models = Models::new(vec![]);
@@ -177,9 +169,7 @@ fn what_has_been_looked_into_can_be_left_behind() {
 /// Changes in between are unknown, and earlier ones cannot be compared.
 #[test]
 fn a_time_without_audit_is_no_bypass_of_the_triggers() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (_, conn) = &mut Database::with(MEMBERS);
     run(
         conn,
         "SELECT threadline.unaudit('members'); UPDATE members SET age = 1; DELETE FROM members WHERE id = 2;
@@ -211,9 +201,7 @@ fn a_time_without_audit_is_no_bypass_of_the_triggers() {
 
 #[test]
 fn a_column_that_is_masked_or_plain_since_is_compared_from_then_on() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (_, conn) = &mut Database::with(MEMBERS);
     for policy in [
         "mask => ARRAY['email', 'name'], exclude => ARRAY['hash']",
         "mask => ARRAY['name'], exclude => ARRAY['hash']",
@@ -242,9 +230,7 @@ fn a_column_that_is_masked_or_plain_since_is_compared_from_then_on() {
 
 #[test]
 fn a_truncate_that_could_not_see_all_rows_ends_what_is_known() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
+    let (database, conn) = &mut Database::with(MEMBERS);
     // Seen only by its own snapshot; removed with the rest.
     run(
         conn,
@@ -268,10 +254,7 @@ fn a_truncate_that_could_not_see_all_rows_ends_what_is_known() {
 
 #[test]
 fn a_key_that_two_rows_may_have_for_a_while_tells_no_row_from_another() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE seats (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, who text); SELECT threadline.audit('seats');
          INSERT INTO seats VALUES (1, 'a');
          BEGIN; INSERT INTO seats VALUES (1, 'b'); DELETE FROM seats WHERE who = 'a'; COMMIT",

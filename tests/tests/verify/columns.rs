@@ -10,9 +10,7 @@ const PEOPLE: &str = "
 
 #[test]
 fn changed_columns_are_named() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     for (change, named) in [
         ("ADD city text DEFAULT 'Rome'", "city was added"),
         ("RENAME city TO town", "city was renamed to town"),
@@ -46,10 +44,7 @@ fn changed_columns_are_named() {
 /// Without redaction, the whole row is recorded, whenever the column was added.
 #[test]
 fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_recorded() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 'a');
          ALTER TABLE items ADD city text DEFAULT 'Rome', ADD doc json, ADD price numeric, ADD doubled int GENERATED ALWAYS AS (id * 2) STORED;
@@ -86,9 +81,7 @@ fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_record
 #[test]
 fn another_type_or_another_column_of_the_name_is_no_bypass_of_the_triggers() {
     for refreshed in [false, true] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, PEOPLE);
+        let (_, conn) = &mut Database::with(PEOPLE);
         run(
             conn,
             "UPDATE people SET age = 37 WHERE id = 1;
@@ -114,9 +107,7 @@ fn another_type_or_another_column_of_the_name_is_no_bypass_of_the_triggers() {
 
 #[test]
 fn a_changed_key_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     let change = "ALTER TABLE people DROP CONSTRAINT people_pkey, ADD PRIMARY KEY (name)";
     run(conn, change);
     assert_eq!(
@@ -149,9 +140,7 @@ fn a_changed_key_is_found() {
 
 #[test]
 fn a_renamed_key_is_the_same_key() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     drift(
         conn,
         "ALTER TABLE people RENAME id TO number",
@@ -163,9 +152,7 @@ fn a_renamed_key_is_the_same_key() {
 
 #[test]
 fn a_capture_of_an_older_version_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, PEOPLE);
+    let (_, conn) = &mut Database::with(PEOPLE);
     drift(
         conn,
         "UPDATE threadline.audited_tables SET capture_version = 0",

@@ -6,10 +6,7 @@ use super::found;
 
 #[test]
 fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_hash() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE people (id int PRIMARY KEY, ssn text, tags text[], born date);
          SELECT threadline.audit('people', hash => ARRAY['ssn', 'tags'], mask => ARRAY['born']);
          INSERT INTO people VALUES (1, '1', '{a}', '2000-01-01'), (2, '2', '{b}', '2000-01-01'), (3, NULL, NULL, NULL);
@@ -33,10 +30,7 @@ fn a_value_written_bypassing_the_triggers_is_found_though_it_is_recorded_as_a_ha
 
 #[test]
 fn no_decision_and_no_loss_of_keys_is_taken_for_a_change() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"
         CREATE TABLE kinds (
             id int PRIMARY KEY, c char(4), n numeric, m numeric(10, 2), f float8, j json, jb jsonb, at timestamptz,

@@ -10,10 +10,7 @@ use super::found;
 
 #[test]
 fn values_of_every_kind_are_what_they_were() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         r#"
         CREATE TYPE mood AS ENUM ('glad', 'sad'); CREATE TYPE pair AS (a int, b text);
         CREATE TABLE kinds (
@@ -52,10 +49,7 @@ fn values_of_every_kind_are_what_they_were() {
 
 #[test]
 fn rows_older_than_the_audit_and_every_way_to_write() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, v int, w text);
          INSERT INTO items SELECT k, k FROM generate_series(1, 300) AS k;
          SELECT threadline.audit('items');
@@ -82,10 +76,7 @@ fn rows_older_than_the_audit_and_every_way_to_write() {
 
 #[test]
 fn partitions_and_inheritance_children() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE log (id int, day date, line text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
          CREATE TABLE log_a PARTITION OF log FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
          CREATE TABLE log_b PARTITION OF log FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
@@ -102,7 +93,7 @@ fn partitions_and_inheritance_children() {
 }
 
 #[test]
-fn who_writes_meanwhile_is_no_alarm() {
+fn writes_during_a_check_are_no_finding() {
     let database = Database::new();
     run(
         &mut database.connect(),

@@ -13,9 +13,7 @@ const LOG: &str = "
 
 #[test]
 fn a_partition_that_came_since_is_found_for_its_truncate() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, LOG);
+    let (_, conn) = &mut Database::with(LOG);
     for partition in [
         "CREATE TABLE log_b PARTITION OF log FOR VALUES FROM (10) TO (20)",
         "CREATE TABLE log_c (id int PRIMARY KEY, line text); ALTER TABLE log ATTACH PARTITION log_c FOR VALUES FROM (20) TO (30)",
@@ -35,9 +33,7 @@ fn a_partition_that_came_since_is_found_for_its_truncate() {
 
 #[test]
 fn a_partition_whose_triggers_do_not_fire_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, LOG);
+    let (_, conn) = &mut Database::with(LOG);
     drift(
         conn,
         "ALTER TABLE log_a DISABLE TRIGGER ALL",
@@ -62,9 +58,7 @@ fn a_partition_whose_triggers_do_not_fire_is_found() {
 
 #[test]
 fn a_detached_partition_keeps_a_trigger_and_no_row_is_missing() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, LOG);
+    let (_, conn) = &mut Database::with(LOG);
     run(conn, "ALTER TABLE log DETACH PARTITION log_a");
     assert_eq!(
         found(conn),
@@ -79,9 +73,7 @@ fn a_detached_partition_keeps_a_trigger_and_no_row_is_missing() {
 #[test]
 fn the_rows_of_a_partition_that_left_stay_in_the_past() {
     for leaves in ["DROP TABLE log_a", "ALTER TABLE log DETACH PARTITION log_a"] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, LOG);
+        let (_, conn) = &mut Database::with(LOG);
         run(
             conn,
             "CREATE TABLE log_b PARTITION OF log FOR VALUES FROM (10) TO (20);
@@ -149,10 +141,7 @@ fn the_rows_of_a_partition_that_left_stay_in_the_past() {
 /// A write through a parent is recorded as one of the table that holds the row.
 #[test]
 fn rows_of_inheritance_children_are_recorded_as_those_of_their_own_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE beings (id int PRIMARY KEY, name text); SELECT threadline.audit('beings');
          CREATE TABLE animals (id int PRIMARY KEY, name text, legs int); SELECT threadline.audit('animals');
          CREATE TABLE plants (id int PRIMARY KEY, name text);
@@ -231,10 +220,7 @@ fn recorded(conn: &mut PgConnection) -> Vec<String> {
 
 #[test]
 fn a_table_that_became_a_partition_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE old (id int PRIMARY KEY, line text); SELECT threadline.audit('old');
          CREATE TABLE whole (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);",
     );
@@ -269,9 +255,7 @@ fn a_table_that_became_a_partition_is_found() {
 /// A trigger that `unaudit` disabled causes no conflict.
 #[test]
 fn a_partition_that_was_detached_after_its_table_is_no_longer_audited_has_no_stray_trigger() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, LOG);
+    let (_, conn) = &mut Database::with(LOG);
     run(
         conn,
         "SELECT threadline.unaudit('log'); INSERT INTO log VALUES (2, 'b'); TRUNCATE log_a;

@@ -38,10 +38,8 @@ fn messages(models: &Models, conn: &mut PgConnection) -> Vec<String> {
 }
 
 #[test]
-fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+fn a_secret_looking_column_without_a_policy_in_its_model_is_a_warning_with_remedies() {
+    let (_, conn) = &mut Database::with(USERS);
     run(conn, "SELECT threadline.audit_as_decided('users')");
     let undecided = threadline::models![Undecided];
     assert_eq!(
@@ -68,11 +66,8 @@ fn what_a_model_says_nothing_of_is_a_warning_with_the_ways_out() {
 }
 
 #[test]
-fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn a_secret_looking_column_that_no_model_has_is_a_notice_and_can_be_excluded_at_once() {
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE cards (pan text PRIMARY KEY, holder text, cvv text, email text, pin boolean);
          SELECT threadline.audit_as_decided('cards', mask => ARRAY['email'])",
     );
@@ -111,9 +106,7 @@ fn what_no_model_knows_is_to_be_known_and_can_be_excluded_at_once() {
 
 #[test]
 fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, USERS);
+    let (_, conn) = &mut Database::with(USERS);
     let models = threadline::models![User];
     models.install(conn).unwrap();
     run(
@@ -159,10 +152,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
 
 #[test]
 fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE pages (id int PRIMARY KEY, token_count int, name text);
          SELECT threadline.audit('pages', plain => ARRAY['token_count']);
          ALTER TABLE pages RENAME token_count TO tokens",
@@ -208,11 +198,8 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
 }
 
 #[test]
-fn what_is_declared_plain_is_there_and_not_redacted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn a_column_declared_plain_exists_and_is_not_redacted() {
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE cards (id int PRIMARY KEY, number text, token text GENERATED ALWAYS AS (md5(number)) STORED)",
     );
     for (call, expected) in [
@@ -245,10 +232,7 @@ fn refusal(conn: &mut PgConnection, sql: &str) -> String {
 
 #[test]
 fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE DOMAIN counter AS bigint;
          CREATE TABLE cards (id int PRIMARY KEY, pan text UNIQUE);
          CREATE TABLE wallets (
@@ -309,10 +293,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
 /// Policies in force, of a model, or restored by a migration need no decision.
 #[test]
 fn only_a_new_policy_in_sql_is_asked_about() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id int PRIMARY KEY, name text); SELECT threadline.audit('users', mask => '{name}');
          ALTER TABLE users ADD api_key text;
          SELECT threadline.refresh('users'), threadline.refresh_all(), threadline.audit('users', mask => '{name}')",

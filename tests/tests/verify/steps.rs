@@ -9,11 +9,8 @@ use threadline_tests::{Database, run};
 
 /// Creates records with every kind of disagreement, among others that agree, under keys
 /// of several kinds; some still in the journal.
-fn damaged() -> Database {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+fn damaged() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(
         r#"
         CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, v int); CREATE TABLE names (a text, b int, v int, PRIMARY KEY (a, b));
         CREATE TABLE cut (id int PRIMARY KEY, v int); CREATE TABLE keyless (line text); CREATE TABLE empty (id int PRIMARY KEY);
@@ -25,9 +22,9 @@ fn damaged() -> Database {
         INSERT INTO keyless VALUES ('x');
         "#,
     );
-    post(conn).unwrap();
+    post(&mut conn).unwrap();
     run(
-        conn,
+        &mut conn,
         "SET session_replication_role = replica;
          ALTER TABLE items DISABLE TRIGGER ALL; ALTER TABLE names DISABLE TRIGGER ALL; ALTER TABLE cut DISABLE TRIGGER ALL;
          UPDATE items SET v = -1 WHERE id % 9 = 0; DELETE FROM items WHERE id % 10 = 1; INSERT INTO items VALUES (21, 0);
@@ -37,7 +34,7 @@ fn damaged() -> Database {
          SELECT threadline.refresh('items'), threadline.refresh('names'), threadline.refresh('cut');
          UPDATE items SET v = 7 WHERE id % 6 = 0; UPDATE names SET v = 8 WHERE b % 3 = 0; DELETE FROM cut WHERE id = 14; INSERT INTO items VALUES (77, 1)",
     );
-    database
+    (database, conn)
 }
 
 fn models() -> Models {
@@ -53,8 +50,7 @@ fn of_records(findings: Vec<Finding>) -> Vec<Finding> {
 
 #[test]
 fn steps_of_any_size_find_what_one_run_finds() {
-    let database = damaged();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut damaged();
     let once = models().verify().examples(3).run(conn).unwrap();
     let codes: Vec<_> = once.findings.iter().map(|finding| &finding.code).collect();
     for code in [
@@ -85,8 +81,7 @@ fn steps_of_any_size_find_what_one_run_finds() {
 
 #[test]
 fn a_stopped_run_continues_where_it_stopped() {
-    let database = damaged();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut damaged();
     let once = of_records(models().verify().run(conn).unwrap().findings);
     let mut records: BTreeMap<_, i64> = BTreeMap::new();
     let mut resume: Option<ResumePoint> = None;
@@ -153,7 +148,7 @@ fn writes_between_steps_are_no_alarm() {
 fn a_point_that_is_none_is_refused() {
     assert!("public.items".parse::<ResumePoint>().is_err());
     // Of a dropped table: everything is compared.
-    let database = damaged();
+    let (database, _) = damaged();
     let conn: &mut PgConnection = &mut database.connect();
     let point: ResumePoint = r#"{"table": "public.gone", "after": "7"}"#.parse().unwrap();
     let once = models().verify().run(conn).unwrap();

@@ -5,10 +5,7 @@ use super::{drift, findings, fix, found, quoted, trigger};
 
 #[test]
 fn a_dropped_table_is_reported_until_its_audit_ends() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items')",
     );
     let findings = drift(conn, "DROP TABLE items", &["table-dropped public.items"]);
@@ -45,10 +42,7 @@ fn a_table_created_again_is_audited_again_under_its_old_policy() {
 
 #[test]
 fn a_capture_without_its_policy_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); DELETE FROM threadline.audited_tables",
     );
     assert_eq!(found(conn), ["policy-missing public.items"]);
@@ -59,9 +53,7 @@ fn a_capture_without_its_policy_is_found() {
 /// Names are not patterns, and a table of the same name elsewhere is another one.
 #[test]
 fn a_namesake_or_a_similar_name_is_another_table() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, r#"CREATE SCHEMA one; CREATE SCHEMA two;"#);
+    let (_, conn) = &mut Database::with(r#"CREATE SCHEMA one; CREATE SCHEMA two;"#);
     let tables = [
         "one.line_items",
         "one.lineXitems",
@@ -103,10 +95,7 @@ fn a_namesake_or_a_similar_name_is_another_table() {
 
 #[test]
 fn the_applications_unaudited_tables_are_reported_unless_allowed() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE sessions (id int PRIMARY KEY); CREATE TABLE app_log (line text);
          CREATE TABLE __diesel_schema_migrations (version text PRIMARY KEY);
          CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT;
@@ -148,10 +137,7 @@ fn the_applications_unaudited_tables_are_reported_unless_allowed() {
 
 #[test]
 fn a_table_that_is_not_audited_any_more_records_nothing_also_when_its_triggers_are_enabled() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1); SELECT threadline.unaudit('items');
          INSERT INTO items VALUES (2);
@@ -166,7 +152,7 @@ fn a_table_that_is_not_audited_any_more_records_nothing_also_when_its_triggers_a
 }
 
 #[test]
-fn what_cannot_be_verified_is_an_error() {
+fn a_table_that_cannot_be_verified_is_an_error() {
     let database = Database::new();
     let conn = &mut database.connect();
     let models = Models::new(vec![]);
@@ -192,10 +178,7 @@ fn what_cannot_be_verified_is_an_error() {
 /// could disagree.
 #[test]
 fn a_policy_that_records_a_part_is_followed() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE a (id int PRIMARY KEY, n int, m int); CREATE TABLE b (LIKE a INCLUDING ALL);
          CREATE TABLE c (LIKE a INCLUDING ALL); CREATE TABLE lines (line text);
          SELECT threadline.audit('a', operations => ARRAY['insert', 'update']),

@@ -21,9 +21,7 @@ fn histories(conn: &mut PgConnection) -> Option<String> {
 #[test]
 fn a_missing_trigger_is_found_and_comes_back_to_the_same_history() {
     for name in TRIGGERS {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, ITEMS);
+        let (_, conn) = &mut Database::with(ITEMS);
         drift(
             conn,
             &format!("DROP TRIGGER \"!threadline_{name}\" ON items"),
@@ -37,9 +35,7 @@ fn a_missing_trigger_is_found_and_comes_back_to_the_same_history() {
 
 #[test]
 fn missing_triggers_and_functions_are_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     drift(
         conn,
         "DROP FUNCTION threadline.capture_1() CASCADE",
@@ -56,9 +52,7 @@ fn missing_triggers_and_functions_are_found() {
 
 #[test]
 fn a_disabled_trigger_is_no_coverage() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     drift(
         conn,
         "ALTER TABLE items DISABLE TRIGGER ALL",
@@ -82,9 +76,7 @@ fn a_disabled_trigger_is_no_coverage() {
 
 #[test]
 fn triggers_that_were_all_enabled_alike_miss_what_is_replicated() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "ALTER TABLE items DISABLE TRIGGER ALL; ALTER TABLE items ENABLE TRIGGER ALL",
@@ -129,9 +121,7 @@ fn triggers_that_were_all_enabled_alike_miss_what_is_replicated() {
 
 #[test]
 fn a_further_trigger_records_nothing_and_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     for (id, further) in [
         "AFTER INSERT ON items FOR EACH ROW",
         "BEFORE TRUNCATE ON items FOR EACH STATEMENT",
@@ -164,9 +154,7 @@ fn a_further_trigger_records_nothing_and_is_found() {
 
 #[test]
 fn a_trigger_altered_by_hand_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
@@ -195,9 +183,7 @@ fn a_trigger_altered_by_hand_is_found() {
 
 #[test]
 fn a_function_altered_by_hand_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     for by_hand in [
         "CREATE OR REPLACE FUNCTION threadline.capture_1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'",
         "ALTER FUNCTION threadline.capture_1() SECURITY INVOKER",
@@ -222,9 +208,7 @@ fn a_function_altered_by_hand_is_found() {
 
 #[test]
 fn a_trigger_of_another_table_records_nothing_and_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, ITEMS);
+    let (_, conn) = &mut Database::with(ITEMS);
     run(
         conn,
         "CREATE TABLE other (id int PRIMARY KEY, name text);

@@ -24,9 +24,7 @@ fn by(conn: &mut PgConnection, actor: ActorRef, sql: &str) {
 
 #[test]
 fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     by(
         conn,
         ActorRef::user(7).unwrap(),
@@ -87,9 +85,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
 
 #[test]
 fn it_looks_at_a_bounded_number_of_transactions_and_of_their_changes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     run(
         conn,
         "INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)

@@ -1,3 +1,4 @@
+use diesel::PgConnection;
 use threadline_tests::{NEWEST, rows, run, schema_migration, value};
 
 use super::{Place, Run};
@@ -27,11 +28,25 @@ operations = ["insert", "update"]
 keyless = true
 "#;
 
+fn with_tables() -> (Place, PgConnection) {
+    let place = Place::new();
+    let mut conn = place.database.connect();
+    run(&mut conn, TABLES);
+    (place, conn)
+}
+
+/// Installs the audit schema and audits the tables as the file says.
+fn audited() -> (Place, PgConnection) {
+    let (place, conn) = with_tables();
+    place.file(FILE);
+    place.done(&["install"]);
+    place.done(&["audit", "--yes"]);
+    (place, conn)
+}
+
 #[test]
 fn a_database_without_a_rust_model_is_installed_audited_verified_and_upgraded() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+    let (place, conn) = &mut with_tables();
     // The first version, as an older program installed it.
     run(
         conn,
@@ -92,9 +107,7 @@ fn a_database_without_a_rust_model_is_installed_audited_verified_and_upgraded() 
 
 #[test]
 fn the_plan_is_sql_that_does_the_same() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+    let (place, conn) = &mut with_tables();
     place.file(FILE);
     place.done(&["install"]);
     run(conn, &place.done(&["audit", "--dry-run"]));
@@ -106,9 +119,7 @@ fn the_plan_is_sql_that_does_the_same() {
 
 #[test]
 fn a_policy_that_changes_in_the_file_changes_in_the_database() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+    let (place, conn) = &mut with_tables();
     place.done(&["install"]);
     place.file("[tables.members]\nexclude = ['password_hash']\n");
     place.done(&["audit", "--yes"]);
@@ -157,10 +168,8 @@ fn a_policy_that_changes_in_the_file_changes_in_the_database() {
 }
 
 #[test]
-fn what_looks_secret_is_asked_about_before_anything_is_changed() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+fn secret_looking_columns_are_asked_about_before_anything_is_changed() {
+    let (place, conn) = &mut with_tables();
     place.done(&["install"]);
     place.file("[tables.logins]\nkeyless = true\n[tables.members]\n");
     let refused = place.refused(&["audit", "--yes"]);
@@ -182,8 +191,7 @@ fn what_looks_secret_is_asked_about_before_anything_is_changed() {
 
 #[test]
 fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
-    let place = Place::new();
-    run(&mut place.database.connect(), TABLES);
+    let (place, _) = &mut with_tables();
     place.done(&["install"]);
     assert!(
         place
@@ -213,12 +221,7 @@ fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
 
 #[test]
 fn a_table_that_nobody_audits_is_seen_if_none_may_be() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
-    place.file(FILE);
-    place.done(&["install"]);
-    place.done(&["audit", "--yes"]);
+    let (place, conn) = &mut audited();
     run(conn, "CREATE TABLE forgotten (id int PRIMARY KEY)");
     place.done(&["verify"]);
     let Run { code, out, error } = place.run(&["verify", "--deny-unaudited"]);
@@ -235,12 +238,7 @@ fn a_table_that_nobody_audits_is_seen_if_none_may_be() {
 
 #[test]
 fn the_capture_of_a_table_is_built_anew() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
-    place.file(FILE);
-    place.done(&["install"]);
-    place.done(&["audit", "--yes"]);
+    let (place, conn) = &mut audited();
     run(conn, "ALTER TABLE members ADD COLUMN city text");
     assert_eq!(place.run(&["status"]).code, 1);
     assert_eq!(place.done(&["refresh", "members"]), "members: refreshed\n");
@@ -253,9 +251,7 @@ fn the_capture_of_a_table_is_built_anew() {
 
 #[test]
 fn migrations_are_written_from_the_file_and_checked() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+    let (place, conn) = &mut with_tables();
     place.file(FILE);
     std::fs::create_dir(place.dir.join("migrations")).unwrap();
     let checked = place.run(&["check", "--json"]);
@@ -301,9 +297,7 @@ fn migrations_are_written_from_the_file_and_checked() {
 
 #[test]
 fn the_other_commands_need_no_file() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
-    run(conn, TABLES);
+    let (place, conn) = &mut with_tables();
     place.done(&["install"]);
     run(conn, "SELECT threadline.audit('payments')");
     assert_eq!(
@@ -321,8 +315,7 @@ fn the_other_commands_need_no_file() {
 
 #[test]
 fn six_processes_install_and_audit_at_once() {
-    let place = Place::new();
-    run(&mut place.database.connect(), TABLES);
+    let (place, _) = &mut with_tables();
     place.file(FILE);
     for arguments in [&["install"][..], &["audit", "--yes"]] {
         std::thread::scope(|scope| {

@@ -53,7 +53,7 @@ fn the_help_lists_every_command() {
 
 /// The forms of JSON are tested with the commands of an application.
 #[test]
-fn what_it_has_beside_an_applications_commands_prints_no_json() {
+fn commands_that_only_the_program_has_print_no_json() {
     let of_applications = threadline_cli::Audit::augment_args(clap::Command::new("audit"));
     let place = Place::new();
     let its_own: Vec<_> = commands(&place)

@@ -121,12 +121,6 @@ open_text!(
     "The outcome of an action: ok, error, or a value of a newer version."
 );
 
-impl fmt::Display for ActionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl AuditAction {
     /// Returns source, request, job, correlation id and address in one line.
     #[doc(hidden)]

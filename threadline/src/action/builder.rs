@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::ActionStatus;
 use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditContext, ContextError};
+use crate::setters::text_setters;
 
 /// The maximum length of a name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -17,7 +18,6 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// request, correlation and job, the source and the address. The metadata of the context is
 /// recorded together with that of the action, which takes precedence. `member.role_changed`
 /// means the verb `role_changed` and the category `member`, unless these are set.
-/// they are given.
 #[derive(Debug, Clone)]
 #[must_use = "an action is recorded by `record_action(conn, action)`"]
 pub struct Action {
@@ -105,16 +105,11 @@ impl Action {
         }
     }
 
-    /// Sets the kind of object that it concerns, if the name does not contain it.
-    pub fn category(mut self, category: impl Into<String>) -> Self {
-        self.category = Some(category.into());
-        self
-    }
-
-    /// Sets what is done to the object, if the name does not contain it.
-    pub fn verb(mut self, verb: impl Into<String>) -> Self {
-        self.verb = Some(verb.into());
-        self
+    text_setters! {
+        /// Sets the kind of object that it concerns, if the name does not contain it.
+        category,
+        /// Sets what is done to the object, if the name does not contain it.
+        verb,
     }
 
     /// Sets the actor, instead of that of the current context.
@@ -134,40 +129,19 @@ impl Action {
         self
     }
 
-    /// Sets the reason.
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
-        self
-    }
-
-    /// Sets a further comment.
-    pub fn comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// Sets the request id, instead of that of the current context.
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request_id = Some(id.into());
-        self
-    }
-
-    /// Sets the correlation id, instead of that of the current context.
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.correlation_id = Some(id.into());
-        self
-    }
-
-    /// Sets the job id, instead of that of the current context.
-    pub fn job_id(mut self, id: impl Into<String>) -> Self {
-        self.job_id = Some(id.into());
-        self
-    }
-
-    /// Sets the source, instead of that of the current context.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
-        self
+    text_setters! {
+        /// Sets the reason.
+        reason,
+        /// Sets a further comment.
+        comment,
+        /// Sets the request id, instead of that of the current context.
+        request_id,
+        /// Sets the correlation id, instead of that of the current context.
+        correlation_id,
+        /// Sets the job id, instead of that of the current context.
+        job_id,
+        /// Sets the source, instead of that of the current context.
+        source,
     }
 
     /// Sets the address of the client, instead of that of the current context.

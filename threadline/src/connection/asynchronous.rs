@@ -96,26 +96,38 @@ pub trait Asynchronous: StreamConnection {
         Self: 'a;
 }
 
-impl Asynchronous for AsyncPgConnection {
-    fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T> {
-        rows
-    }
-}
-
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
-impl AuditConnection for AsyncPgConnection {
-    type Answer<'a, T: 'a> = BoxFuture<'a, T>;
+/// Makes a connection answer with boxed futures, and with its rows in a boxed stream.
+macro_rules! answers_boxed {
+    ($connection:ty) => {
+        impl AuditConnection for $connection {
+            type Answer<'a, T: 'a> = BoxFuture<'a, T>;
 
-    fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
-    where
-        T: 'a,
-        F: Future<Output = T> + Send + 'a,
-    {
-        Box::pin(work)
-    }
+            fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
+            where
+                T: 'a,
+                F: Future<Output = T> + Send + 'a,
+            {
+                Box::pin(work)
+            }
+        }
+
+        impl Asynchronous for $connection {
+            fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T>
+            where
+                Self: 'a,
+            {
+                rows
+            }
+        }
+    };
 }
+#[cfg(feature = "audited-connection")]
+pub(crate) use answers_boxed;
+
+answers_boxed!(AsyncPgConnection);
 
 impl StreamConnection for AsyncPgConnection {
     type Rows<'a, T: 'a>
@@ -191,6 +203,52 @@ where
     }
 }
 
+/// Makes a connection stream the rows that the one inside it reads.
+#[cfg(any(
+    feature = "audited-connection",
+    feature = "deadpool",
+    feature = "bb8",
+    feature = "mobc"
+))]
+macro_rules! streams_rows {
+    ($connection:ty, $this:ident => $inside:expr) => {
+        impl StreamConnection for $connection {
+            type Rows<'a, T: 'a>
+                = BoxStream<'a, T>
+            where
+                Self: 'a;
+
+            fn row_by_row<'a, Q, E>(
+                &'a mut $this,
+                query: Q,
+                each: E,
+            ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
+                Pg: QueryMetadata<Q::SqlType>,
+                E: EachRow + 'a,
+            {
+                $inside.row_by_row(query, each)
+            }
+
+            fn each_row<Q, E>(
+                &mut $this,
+                query: Q,
+                each: &mut E,
+            ) -> impl Future<Output = QueryResult<()>> + Send
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send,
+                Pg: QueryMetadata<Q::SqlType>,
+                E: EachRow<Item = ControlFlow<()>>,
+            {
+                $inside.each_row(query, each)
+            }
+        }
+    };
+}
+#[cfg(feature = "audited-connection")]
+pub(crate) use streams_rows;
+
 /// A pooled connection delegates everything.
 #[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
 macro_rules! pooled {
@@ -245,59 +303,8 @@ macro_rules! pooled {
             }
         }
 
-        impl Asynchronous for $pooled {
-            fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T>
-            where
-                Self: 'a,
-            {
-                rows
-            }
-        }
-
-        impl StreamConnection for $pooled {
-            type Rows<'a, T: 'a>
-                = BoxStream<'a, T>
-            where
-                Self: 'a;
-
-            fn row_by_row<'a, Q, E>(
-                &'a mut self,
-                query: Q,
-                each: E,
-            ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
-            where
-                Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
-                Pg: QueryMetadata<Q::SqlType>,
-                E: EachRow + 'a,
-            {
-                (**self).row_by_row(query, each)
-            }
-
-            fn each_row<Q, E>(
-                &mut self,
-                query: Q,
-                each: &mut E,
-            ) -> impl Future<Output = QueryResult<()>> + Send
-            where
-                Q: Query + QueryFragment<Pg> + QueryId + Send,
-                Pg: QueryMetadata<Q::SqlType>,
-                E: EachRow<Item = ControlFlow<()>>,
-            {
-                (**self).each_row(query, each)
-            }
-        }
-
-        impl AuditConnection for $pooled {
-            type Answer<'a, T: 'a> = BoxFuture<'a, T>;
-
-            fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
-            where
-                T: 'a,
-                F: Future<Output = T> + Send + 'a,
-            {
-                Box::pin(work)
-            }
-        }
+        streams_rows!($pooled, self => **self);
+        answers_boxed!($pooled);
     };
 }
 #[cfg(all(
@@ -306,12 +313,20 @@ macro_rules! pooled {
 ))]
 pub(crate) use pooled;
 
-#[cfg(feature = "deadpool")]
-pooled!(diesel_async::pooled_connection::deadpool::Object<AsyncPgConnection>);
-#[cfg(feature = "bb8")]
-pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, AsyncPgConnection>);
-#[cfg(feature = "mobc")]
-pooled!(diesel_async::pooled_connection::mobc::PooledConnection<AsyncPgConnection>);
+/// Calls a macro for the pooled connections of each pool whose feature is enabled.
+macro_rules! for_pools {
+    ($implement:ident, $connection:ty) => {
+        #[cfg(feature = "deadpool")]
+        $implement!(diesel_async::pooled_connection::deadpool::Object<$connection>);
+        #[cfg(feature = "bb8")]
+        $implement!(diesel_async::pooled_connection::bb8::PooledConnection<'_, $connection>);
+        #[cfg(feature = "mobc")]
+        $implement!(diesel_async::pooled_connection::mobc::PooledConnection<$connection>);
+    };
+}
+pub(crate) use for_pools;
+
+for_pools!(pooled, AsyncPgConnection);
 
 #[cfg(feature = "async-connection-wrapper")]
 impl<C, B> super::BlockingConnection

@@ -80,12 +80,6 @@ impl ActorType {
     }
 }
 
-impl fmt::Display for ActorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 open_text!(
     ActorType,
     ActorType::recorded,

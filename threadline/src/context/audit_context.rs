@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::ActorRef;
 use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
+use crate::setters::text_setters;
 
 /// The context of changes: the actor, and the ids that tie the changes to the rest of the
 /// system.
@@ -248,29 +249,16 @@ impl AuditContextBuilder {
         self
     }
 
-    /// Sets the id of the request that is being served.
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request_id = Some(id.into());
-        self
-    }
-
-    /// Sets the id that ties together requests, jobs and services that belong to one
-    /// matter.
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.correlation_id = Some(id.into());
-        self
-    }
-
-    /// Sets the id of the job that is running.
-    pub fn job_id(mut self, id: impl Into<String>) -> Self {
-        self.job_id = Some(id.into());
-        self
-    }
-
-    /// Sets the channel of the change: `web`, `cli`, `import`, …
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
-        self
+    text_setters! {
+        /// Sets the id of the request that is being served.
+        request_id,
+        /// Sets the id that ties together requests, jobs and services that belong to one
+        /// matter.
+        correlation_id,
+        /// Sets the id of the job that is running.
+        job_id,
+        /// Sets the channel of the change: `web`, `cli`, `import`, …
+        source,
     }
 
     /// Sets the address of the client.

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::{Error, ErrorKind, is_actor_required};
@@ -89,12 +87,6 @@ impl ErrorClass {
         .into_iter()
         .find(|class| class.as_str() == name)
         .unwrap_or(Self::Unrecognized(name))
-    }
-}
-
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::context::{ActorRef, ActorType};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
 use crate::record::portable;
+use crate::setters::text_setters;
 use crate::statement::{Bind, Binds};
 
 /// A filter for actions, for [`actions`](crate::actions) and the command line. An empty
@@ -73,22 +74,13 @@ impl ActionFilter {
         Self::default()
     }
 
-    /// Matches actions of this name, such as `member.role_changed`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Matches actions of this category, such as `member`.
-    pub fn category(mut self, category: impl Into<String>) -> Self {
-        self.category = Some(category.into());
-        self
-    }
-
-    /// Matches actions with this verb, such as `role_changed`.
-    pub fn verb(mut self, verb: impl Into<String>) -> Self {
-        self.verb = Some(verb.into());
-        self
+    text_setters! {
+        /// Matches actions of this name, such as `member.role_changed`.
+        name,
+        /// Matches actions of this category, such as `member`.
+        category,
+        /// Matches actions with this verb, such as `role_changed`.
+        verb,
     }
 
     /// Matches actions with this status.
@@ -104,10 +96,9 @@ impl ActionFilter {
         self
     }
 
-    /// Matches actions whose reason or comment contains this text, ignoring case.
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.text = Some(text.into());
-        self
+    text_setters! {
+        /// Matches actions whose reason or comment contains this text, ignoring case.
+        text,
     }
 
     /// Matches actions whose transaction changed nothing, or that belong to none. No
@@ -336,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_special_in_a_pattern_is_taken_as_it_is() {
+    fn special_characters_of_a_pattern_are_escaped() {
         assert_eq!(pattern("50%_a\\b"), "%50\\%\\_a\\\\b%");
     }
 }

@@ -18,6 +18,7 @@ use crate::context::{ActorRef, ActorType};
 use crate::forms::schema::Instant;
 use crate::model::{AuditedModel, KeyOf};
 use crate::record::{Operation, portable};
+use crate::setters::text_setters;
 use crate::statement::TypedKey;
 
 /// A filter for changes, for [`timeline`](crate::timeline), the exports and the command
@@ -112,11 +113,10 @@ impl Filter {
         self.table(M::spec().table)
     }
 
-    /// Matches changes of the table of this name, written as in SQL: `members`,
-    /// `app.members`, `"Order"`. The table may have been dropped since.
-    pub fn table(mut self, name: impl Into<String>) -> Self {
-        self.table = Some(name.into());
-        self
+    text_setters! {
+        /// Matches changes of the table of this name, written as in SQL: `members`,
+        /// `app.members`, `"Order"`. The table may have been dropped since.
+        table,
     }
 
     /// Matches changes of one record of the table, including those under earlier keys.
@@ -166,16 +166,11 @@ impl Filter {
         self
     }
 
-    /// Matches changes with an action of this name, such as `member.role_changed`.
-    pub fn action(mut self, name: impl Into<String>) -> Self {
-        self.action = Some(name.into());
-        self
-    }
-
-    /// Matches changes with an action of this category.
-    pub fn category(mut self, category: impl Into<String>) -> Self {
-        self.category = Some(category.into());
-        self
+    text_setters! {
+        /// Matches changes with an action of this name, such as `member.role_changed`.
+        action,
+        /// Matches changes with an action of this category.
+        category,
     }
 
     /// Matches changes with an action of this status.

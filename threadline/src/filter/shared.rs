@@ -29,28 +29,15 @@ macro_rules! shared_conditions {
                 self
             }
 
-            #[doc = concat!("Matches ", $entries, " with this correlation id, compared exactly.")]
-            pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-                self.correlation_id = Some(id.into());
-                self
-            }
-
-            #[doc = concat!("Matches ", $entries, " of this request.")]
-            pub fn request_id(mut self, id: impl Into<String>) -> Self {
-                self.request_id = Some(id.into());
-                self
-            }
-
-            #[doc = concat!("Matches ", $entries, " of this job.")]
-            pub fn job_id(mut self, id: impl Into<String>) -> Self {
-                self.job_id = Some(id.into());
-                self
-            }
-
-            #[doc = concat!("Matches ", $entries, " from this source.")]
-            pub fn source(mut self, source: impl Into<String>) -> Self {
-                self.source = Some(source.into());
-                self
+            text_setters! {
+                #[doc = concat!("Matches ", $entries, " with this correlation id, compared exactly.")]
+                correlation_id,
+                #[doc = concat!("Matches ", $entries, " of this request.")]
+                request_id,
+                #[doc = concat!("Matches ", $entries, " of this job.")]
+                job_id,
+                #[doc = concat!("Matches ", $entries, " from this source.")]
+                source,
             }
 
             #[doc = concat!("Matches ", $entries, " of the AuditTransaction with this id.")]

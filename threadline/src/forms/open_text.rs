@@ -1,7 +1,13 @@
-/// Serializes an enum as its text. An unknown text, which a newer version may have written,
+/// Displays and serializes an enum as its `as_str`. An unknown text, which a newer version may have written,
 /// never fails deserialization.
 macro_rules! open_text {
     ($type:ident, $read:expr, $description:literal) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)

@@ -13,7 +13,7 @@ use diesel_async::AsyncPgConnection;
 use super::installer::LOCK;
 use super::run_pending::{AnyError, Migrates};
 use crate::connection::AuditConnection;
-use crate::connection::asynchronous::BoxFuture;
+use crate::connection::asynchronous::{BoxFuture, for_pools};
 use crate::run;
 use crate::transactions::Open;
 
@@ -170,17 +170,6 @@ migrates!(AsyncPgConnection);
 #[cfg(feature = "audited-connection")]
 migrates!(crate::AuditedConnection<AsyncPgConnection>);
 
-macro_rules! pools_migrate {
-    ($connection:ty) => {
-        #[cfg(feature = "deadpool")]
-        migrates!(diesel_async::pooled_connection::deadpool::Object<$connection>);
-        #[cfg(feature = "bb8")]
-        migrates!(diesel_async::pooled_connection::bb8::PooledConnection<'_, $connection>);
-        #[cfg(feature = "mobc")]
-        migrates!(diesel_async::pooled_connection::mobc::PooledConnection<$connection>);
-    };
-}
-
-pools_migrate!(AsyncPgConnection);
+for_pools!(migrates, AsyncPgConnection);
 #[cfg(feature = "audited-connection")]
-pools_migrate!(crate::AuditedConnection<AsyncPgConnection>);
+for_pools!(migrates, crate::AuditedConnection<AsyncPgConnection>);

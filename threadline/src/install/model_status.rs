@@ -1,5 +1,3 @@
-use std::fmt;
-
 use crate::forms::open_text;
 
 /// The audit status of a model's table.
@@ -56,12 +54,6 @@ impl ModelStatus {
             "table_missing" => Self::TableMissing,
             _ => Self::Unrecognized(status),
         }
-    }
-}
-
-impl fmt::Display for ModelStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -262,7 +262,7 @@ fn members_that_are_missing_or_new_are_no_error() {
 }
 
 #[test]
-fn what_a_newer_version_finds_keeps_its_severity() {
+fn findings_of_a_newer_version_keep_their_severity() {
     let finding: Finding = serde_json::from_value(json!({
         "code": "moon-full", "severity": "info", "table": null, "message": "m", "fix": null,
     }))

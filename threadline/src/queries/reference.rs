@@ -49,12 +49,6 @@ impl Moved {
     }
 }
 
-impl fmt::Display for Moved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 open_text!(
     Moved,
     Moved::named,

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,7 +16,6 @@ use crate::forms::schema::{Columns, Instant};
 ///
 /// Serialized, it has the form of an entry of an export. Integers beyond 2^53 are then
 /// strings, because most JSON parsers would round them.
-/// strings then, because most readers of JSON would round them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -134,12 +131,6 @@ impl Operation {
             .into_iter()
             .find(|operation| operation.as_str() == name)
             .unwrap_or(Self::Unrecognized(name))
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

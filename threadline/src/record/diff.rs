@@ -1,5 +1,3 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -79,12 +77,6 @@ impl PriorState {
             "redacted" => Self::Redacted,
             _ => Self::Unrecognized(state),
         }
-    }
-}
-
-impl fmt::Display for PriorState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,15 +97,8 @@ impl ContextOrigin {
         }
     }
 
-    /// Parses the output of [`Display`](fmt::Display).
-    fn named(origin: String) -> Self {
-        Self::recorded((origin != "missing").then_some(origin))
-    }
-}
-
-impl fmt::Display for ContextOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    fn as_str(&self) -> &str {
+        match self {
             Self::Explicit => "explicit",
             Self::ThreadLocal => "thread-local",
             Self::TaskLocal => "task-local",
@@ -116,7 +107,12 @@ impl fmt::Display for ContextOrigin {
             Self::Unreadable => "unreadable",
             Self::Missing => "missing",
             Self::Unrecognized(origin) => origin,
-        })
+        }
+    }
+
+    /// Parses the output of [`as_str`](Self::as_str).
+    fn named(origin: String) -> Self {
+        Self::recorded((origin != "missing").then_some(origin))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::context::{ActorRef, AuditContext};
 use crate::statement::{Bind, Typed};
 use crate::transactions::AuditExt;
 #[cfg(feature = "diesel-async")]
-use crate::transactions::{AsyncAuditExt, AsyncWork};
+use crate::transactions::{AsyncAuditExt, TransactionWork};
 
 /// Returns a context for a test. It has the given actor, an [`ActorRef`] or its text such
 /// as `"user:42"`, the source `test`, a unique correlation id, and the name of the test
@@ -110,10 +110,7 @@ pub fn fixtures_async<'conn, 'a, C, T, E, F>(
 ) -> impl Future<Output = Result<T, E>> + Send + 'conn
 where
     C: Asynchronous,
-    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
-        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
-        + Send
-        + 'a,
+    F: TransactionWork<C, T, E> + 'a,
     T: Send + 'a,
     E: From<DieselError> + Send + 'a,
     'a: 'conn,

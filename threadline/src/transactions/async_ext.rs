@@ -29,6 +29,22 @@ where
     type Work = Work;
 }
 
+/// The work of a transaction: an async closure that takes the connection, and whose future
+/// can be sent to another thread. Every such closure implements it.
+pub trait TransactionWork<C, T, E>:
+    for<'r> AsyncFnOnce(&'r mut C) -> Result<T, E>
+    + for<'r> AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+    + Send
+{
+}
+
+impl<F, C, T, E> TransactionWork<C, T, E> for F where
+    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
+        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
+        + Send
+{
+}
+
 /// Transactions whose changes are recorded under a context, on connections of diesel-async.
 /// It has the methods of [`AuditExt`](crate::AuditExt), with async closures.
 ///
@@ -79,10 +95,7 @@ pub trait AsyncAuditExt: Asynchronous {
         work: F,
     ) -> impl Future<Output = Result<T, E>> + Send + 'conn
     where
-        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
-            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
-            + Send
-            + 'a,
+        F: TransactionWork<Self, T, E> + 'a,
         T: Send + 'a,
         E: From<Error> + Send + 'a,
         'a: 'conn,
@@ -118,10 +131,7 @@ pub trait AsyncAuditExt: Asynchronous {
         work: F,
     ) -> impl Future<Output = Result<T, E>> + Send + 'conn
     where
-        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
-            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
-            + Send
-            + 'a,
+        F: TransactionWork<Self, T, E> + 'a,
         T: Send + 'a,
         E: From<Error> + Debug + Send + 'static,
         'a: 'conn,
@@ -155,10 +165,7 @@ pub trait AsyncAuditExt: Asynchronous {
         work: F,
     ) -> impl Future<Output = Result<T, E>> + Send + 'conn
     where
-        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
-            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
-            + Send
-            + 'a,
+        F: TransactionWork<Self, T, E> + 'a,
         T: Send + 'a,
         E: From<Error> + Send + 'a,
         'a: 'conn,
@@ -182,10 +189,7 @@ pub trait AsyncAuditExt: Asynchronous {
         work: F,
     ) -> impl Future<Output = Result<T, E>> + Send + 'conn
     where
-        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, E>
-            + AsyncWork<&'r mut Self, Result<T, E>, Work: Send>
-            + Send
-            + 'a,
+        F: TransactionWork<Self, T, E> + 'a,
         T: Send + 'a,
         E: From<Error> + Send + 'a,
         'a: 'conn,
@@ -209,10 +213,7 @@ pub trait AsyncAuditExt: Asynchronous {
         read: F,
     ) -> impl Future<Output = Result<T, AuditError>> + Send + 'conn
     where
-        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<T, AuditError>
-            + AsyncWork<&'r mut Self, Result<T, AuditError>, Work: Send>
-            + Send
-            + 'a,
+        F: TransactionWork<Self, T, AuditError> + 'a,
         T: Send + 'a,
         'a: 'conn,
     {
@@ -230,9 +231,7 @@ impl<C: Asynchronous> AsyncAuditExt for C {}
 async fn run_as<C, T, E, F>(conn: &mut C, context: AuditContext, work: F) -> Result<T, E>
 where
     C: Asynchronous,
-    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
-        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
-        + Send,
+    F: TransactionWork<C, T, E>,
     T: Send,
     E: From<Error> + Send,
 {
@@ -245,9 +244,7 @@ where
 async fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
 where
     C: Asynchronous,
-    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
-        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
-        + Send,
+    F: TransactionWork<C, T, E>,
     T: Send,
     E: From<Error> + Send,
 {
@@ -264,9 +261,7 @@ async fn act<C, T, E, F>(
 ) -> Result<T, E>
 where
     C: Asynchronous,
-    for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
-        + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
-        + Send,
+    F: TransactionWork<C, T, E>,
     T: Send,
     E: From<Error> + Send,
 {
@@ -292,9 +287,7 @@ impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
     /// an isolation level applies to a whole transaction, not to a savepoint.
     pub async fn run<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
-        for<'r> F: AsyncFnOnce(&'r mut C) -> Result<T, E>
-            + AsyncWork<&'r mut C, Result<T, E>, Work: Send>
-            + Send,
+        F: TransactionWork<C, T, E>,
         T: Send,
         E: From<Error> + Send,
     {

@@ -13,7 +13,7 @@ mod transaction;
 mod unmasked;
 
 #[cfg(feature = "diesel-async")]
-pub use async_ext::{AsyncAuditExt, AsyncWork};
+pub use async_ext::{AsyncAuditExt, AsyncWork, TransactionWork};
 #[cfg(all(feature = "audited-connection", feature = "r2d2"))]
 pub use audited_connection::AutocommitInContext;
 #[cfg(feature = "audited-connection")]

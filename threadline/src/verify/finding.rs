@@ -43,12 +43,6 @@ impl Severity {
     }
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 open_text!(
     Severity,
     Severity::named,
@@ -233,12 +227,6 @@ impl FindingCode {
             ),
         };
         format!("{records} {}", if records == 1 { one } else { many })
-    }
-}
-
-impl fmt::Display for FindingCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -124,7 +124,7 @@ async fn stream(State(app): State<App>, Path(parts): Path<i32>) -> Body {
 }
 
 #[tokio::test]
-async fn what_a_response_writes_while_it_is_sent_is_recorded_under_its_user() {
+async fn writes_of_a_response_while_it_is_sent_are_recorded_under_its_user() {
     let (database, app) = setup();
     let routes = routes::routes().route("/stream/{parts}", routing::get(stream));
     let service = service(routes, app);

@@ -180,13 +180,13 @@ impl Reader {
 }
 
 #[test]
-fn what_the_guide_on_production_says_to_run_runs() {
+fn commands_of_the_guide_on_production_run() {
     let ran = Reader::new().follow(PRODUCTION);
     assert!(ran >= 18, "{ran}: the guide is not read any more");
 }
 
 #[test]
-fn what_answers_an_auditor_runs() {
+fn commands_of_the_guide_for_auditors_run() {
     let mut reader = Reader::new();
     let ran = reader.follow(AUDITOR);
     assert!(ran >= 35, "{ran}: the guide is not read any more");
@@ -201,7 +201,7 @@ fn what_answers_an_auditor_runs() {
 }
 
 #[test]
-fn what_pg_cron_is_to_call_posts() {
+fn the_statement_for_pg_cron_posts() {
     let reader = &mut Reader::new();
     let scheduled = PRODUCTION
         .lines()

@@ -5,7 +5,7 @@ use threadline_tests::{Database, run, value};
 use super::{audit, done, quickstart};
 
 #[test]
-fn what_is_older_than_the_policies_keep_it_goes_but_for_what_is_held() {
+fn changes_beyond_their_retention_are_purged_unless_they_are_held() {
     let database = Database::empty();
     quickstart(&database);
     assert_eq!(

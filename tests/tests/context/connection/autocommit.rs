@@ -10,8 +10,7 @@ use super::{connect, notes, write};
 
 #[test]
 fn by_choice_a_single_statement_carries_the_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.autocommit_in_context(true);
     user(1).scope(|| {
         write(conn, 1).unwrap();
@@ -58,8 +57,7 @@ fn by_choice_a_single_statement_carries_the_context() {
 
 #[test]
 fn a_statement_that_fails_in_autocommit_leaves_nothing_behind() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.autocommit_in_context(true);
     user(1).scope(|| {
         write(conn, 1).unwrap();
@@ -89,8 +87,7 @@ fn a_statement_that_fails_in_autocommit_leaves_nothing_behind() {
 
 #[test]
 fn rows_one_by_one_need_a_transaction() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.autocommit_in_context(true);
     let ids = notes::table.select(notes::id);
     user(1).scope(|| {
@@ -123,8 +120,7 @@ struct Note {
 /// The library loads its own long results this way.
 #[test]
 fn the_past_and_exports_are_read_under_a_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.autocommit_in_context(true);
     user(1).scope(|| {
         write(conn, 1).unwrap();

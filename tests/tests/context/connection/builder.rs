@@ -1,9 +1,9 @@
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{AuditContext, AuditExt};
-use threadline_tests::{Database, rows};
+use threadline_tests::{Database, Sent, rows, run};
 
-use super::super::{insert, recorded, setup, user};
+use super::super::{NOTES, insert, recorded, user};
 use super::{connect, write};
 
 const MODES: &str = "SELECT current_setting('transaction_isolation'),
@@ -11,9 +11,7 @@ const MODES: &str = "SELECT current_setting('transaction_isolation'),
 
 #[test]
 fn an_audited_transaction_has_the_modes_that_it_is_built_with() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     let context = user(1);
     let modes = |conn: &mut PgConnection| Ok::<_, Error>(rows(conn, MODES).remove(0));
     let plain = conn.build_audited_transaction(&context).run(modes).unwrap();
@@ -41,20 +39,9 @@ fn an_audited_transaction_has_the_modes_that_it_is_built_with() {
 
 #[test]
 fn it_records_under_its_context_and_opens_no_savepoint() {
-    use std::sync::{Arc, Mutex};
-
-    use diesel::connection::InstrumentationEvent;
-
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
-    let sent = Arc::new(Mutex::new(vec![]));
-    let log = Arc::clone(&sent);
-    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            log.lock().unwrap().push(query.to_string());
-        }
-    });
+    let (_, conn) = &mut Database::with(NOTES);
+    let sent = Sent::default();
+    conn.set_instrumentation(sent.log());
     let context = user(1);
     conn.build_audited_transaction(&context)
         .serializable()
@@ -64,7 +51,7 @@ fn it_records_under_its_context_and_opens_no_savepoint() {
         })
         .unwrap();
     assert_eq!(AuditContext::current(), None);
-    let sent = std::mem::take(&mut *sent.lock().unwrap());
+    let sent = sent.take();
     assert_eq!(sent.len(), 3, "{sent:?}");
     assert!(
         sent[0].starts_with(
@@ -93,7 +80,7 @@ fn it_records_under_its_context_and_opens_no_savepoint() {
 fn a_pooled_connection_builds_one_too() {
     let database = Database::new();
     let conn = &mut database.pool(1).get().unwrap();
-    setup(conn);
+    run(conn, NOTES);
     conn.build_audited_transaction(&user(1))
         .serializable()
         .run(|conn| insert(conn, 1))
@@ -103,8 +90,7 @@ fn a_pooled_connection_builds_one_too() {
 
 #[test]
 fn build_transaction_of_plain_code_carries_the_current_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     let mut run = |id| {
         conn.build_transaction()
             .serializable()

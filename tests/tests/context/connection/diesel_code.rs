@@ -20,8 +20,7 @@ fn assert_at_rest(conn: &mut Audited) {
 
 #[test]
 fn a_transaction_of_code_that_knows_no_audit_carries_the_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     write(conn, 1).unwrap();
     conn.transaction(|conn| write(conn, 2)).unwrap();
     user(7).scope(|| {
@@ -52,8 +51,7 @@ fn a_transaction_of_code_that_knows_no_audit_carries_the_context() {
 
 #[test]
 fn savepoints_belong_to_the_context_of_their_transaction() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     user(1).scope(|| {
         conn.transaction::<_, Error, _>(|conn| {
             write(conn, 1)?;
@@ -87,9 +85,8 @@ fn savepoints_belong_to_the_context_of_their_transaction() {
 }
 
 #[test]
-fn what_fails_or_panics_leaves_no_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+fn failures_and_panics_leave_no_context() {
+    let (_, conn) = &mut connect();
     user(1).scope(|| {
         let failed: QueryResult<()> = conn.transaction(|conn| {
             write(conn, 1)?;
@@ -130,8 +127,7 @@ fn what_fails_or_panics_leaves_no_context() {
 
 #[test]
 fn a_begin_that_fails_half_way_is_rolled_back() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     let role = "CREATE ROLE threadline_sets_nothing; GRANT ALL ON notes TO threadline_sets_nothing;
         REVOKE EXECUTE ON FUNCTION set_config FROM PUBLIC; SET SESSION AUTHORIZATION threadline_sets_nothing";
     run(conn.without_context(), role);
@@ -160,8 +156,7 @@ fn a_begin_that_fails_half_way_is_rolled_back() {
 
 #[test]
 fn a_transaction_begun_by_hand_carries_the_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     let insert = |id| format!("INSERT INTO notes VALUES ({id}, 'text')");
     user(1).scope(|| {
         conn.batch_execute(&format!(
@@ -193,8 +188,7 @@ fn a_transaction_begun_by_hand_carries_the_context() {
 
 #[test]
 fn a_table_that_requires_an_actor_takes_the_transactions_under_a_context_alone() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     run(
         conn.without_context(),
         "SELECT threadline.audit('notes', require_actor => true)",
@@ -212,8 +206,7 @@ fn a_table_that_requires_an_actor_takes_the_transactions_under_a_context_alone()
 
 #[test]
 fn copy_and_save_changes_work_as_on_a_plain_connection() {
-    let (database, mut conn) = connect();
-    let conn = &mut conn;
+    let (database, conn) = &mut connect();
     let note = |id| (notes::id.eq(id), notes::body.eq("copied"));
     user(1).scope(|| {
         conn.transaction::<_, Error, _>(|conn| {
@@ -275,8 +268,7 @@ impl Saved {
 
 #[test]
 fn statements_are_prepared_once() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.autocommit_in_context(true);
     for id in 0..5 {
         user(id).scope(|| {
@@ -298,8 +290,7 @@ fn statements_are_prepared_once() {
 fn migrations_run_on_it() {
     use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     let dir = threadline_tests::scratch_dir();
     std::fs::create_dir(dir.join("2026-01-01-000000_fill")).unwrap();
     let up = "INSERT INTO notes VALUES (1, 'text');";
@@ -316,8 +307,7 @@ fn migrations_run_on_it() {
 
 #[test]
 fn each_transaction_of_a_test_carries_its_own_context() {
-    let (_database, mut conn) = connect();
-    let conn = &mut conn;
+    let (_, conn) = &mut connect();
     conn.begin_test_transaction().unwrap();
     in_a_test(conn);
     AuditedTransactionManager::rollback_transaction(conn).unwrap();

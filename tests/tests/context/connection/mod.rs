@@ -9,9 +9,9 @@ mod round_trips;
 
 use diesel::prelude::*;
 use threadline::AuditedConnection;
-use threadline_tests::Database;
+use threadline_tests::{Database, run};
 
-use super::setup;
+use super::NOTES;
 
 type Audited = AuditedConnection<PgConnection>;
 
@@ -22,7 +22,7 @@ diesel::table! {
 /// Creates a database with the table, and a connection to it.
 fn connect() -> (Database, Audited) {
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let conn = Audited::establish(&database.url()).unwrap();
     (database, conn)
 }

@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::Error;
 use threadline::AutocommitInContext;
-use threadline_tests::{Database, rows, value};
+use threadline_tests::{Database, rows, run, value};
 
-use super::super::{recorded, setup, user};
+use super::super::{NOTES, recorded, user};
 use super::{Audited, write};
 
 const THREADS: i32 = 8;
@@ -25,7 +25,7 @@ fn pool(database: &Database, size: u32) -> Pool<ConnectionManager<Audited>> {
 #[test]
 fn no_actor_is_lost_or_leaks_between_users_of_a_pool() {
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let pool = pool(&database, 2);
     thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -72,7 +72,7 @@ fn take_turn(pool: &Pool<ConnectionManager<Audited>>, number: i32) {
 #[test]
 fn a_connection_whose_user_panicked_is_not_used_again() {
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let pool = pool(&database, 1);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let conn = &mut pool.get().unwrap();
@@ -98,7 +98,7 @@ fn a_connection_that_comes_back_in_a_transaction_is_not_used_again() {
     use diesel::connection::TransactionManager;
 
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let pool = pool(&database, 1);
     user(1).scope(|| {
         let conn = &mut pool.get().unwrap();

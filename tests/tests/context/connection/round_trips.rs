@@ -1,9 +1,9 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use threadline::AuditExt;
-use threadline_tests::{Database, connect};
+use threadline_tests::{Database, connect, run};
 
-use super::super::{setup, user};
+use super::super::{NOTES, user};
 use super::proxy::Proxy;
 use super::{Audited, write};
 
@@ -21,7 +21,7 @@ where
 #[test]
 fn a_transaction_takes_no_more_round_trips_than_on_a_plain_connection() {
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let proxy = Proxy::of(&database);
     let plain = &mut connect(proxy.url());
     let audited = &mut Audited::establish(proxy.url()).unwrap();
@@ -53,7 +53,7 @@ fn a_transaction_takes_no_more_round_trips_than_on_a_plain_connection() {
 #[test]
 fn a_statement_in_autocommit_takes_two_more_and_a_batch_none() {
     let database = Database::new();
-    setup(&mut database.connect());
+    run(&mut database.connect(), NOTES);
     let proxy = Proxy::of(&database);
     let conn = &mut Audited::establish(proxy.url()).unwrap();
     write(conn, 1).unwrap();

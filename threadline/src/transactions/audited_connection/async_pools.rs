@@ -12,14 +12,11 @@ use diesel_async::AsyncPgConnection;
 
 use super::AuditedConnection;
 use crate::connection::AuditConnection;
-use crate::connection::asynchronous::{Asynchronous, BoxFuture, BoxStream, pooled};
+use crate::connection::asynchronous::{
+    Asynchronous, BoxFuture, BoxStream, answers_boxed, for_pools, pooled, streams_rows,
+};
 use crate::connection::audit_connection::{BuildRow, EachRow, Runner, StreamConnection};
 
 type Audited = AuditedConnection<AsyncPgConnection>;
 
-#[cfg(feature = "deadpool")]
-pooled!(diesel_async::pooled_connection::deadpool::Object<Audited>);
-#[cfg(feature = "bb8")]
-pooled!(diesel_async::pooled_connection::bb8::PooledConnection<'_, Audited>);
-#[cfg(feature = "mobc")]
-pooled!(diesel_async::pooled_connection::mobc::PooledConnection<Audited>);
+for_pools!(pooled, Audited);

@@ -28,7 +28,9 @@ use futures_core::Stream;
 use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager};
 use crate::connection::AuditConnection;
-use crate::connection::asynchronous::{Asynchronous, BoxFuture, BoxStream, values_of};
+use crate::connection::asynchronous::{
+    Asynchronous, BoxFuture, BoxStream, answers_boxed, streams_rows, values_of,
+};
 use crate::connection::audit_connection::{BuildRow, EachRow, Runner, StreamConnection};
 use crate::context::AuditContext;
 use crate::telemetry::Transaction;
@@ -373,56 +375,8 @@ impl Runner for Audited {
     }
 }
 
-impl Asynchronous for Audited {
-    fn boxed<'a, T: 'a>(rows: BoxStream<'a, T>) -> BoxStream<'a, T> {
-        rows
-    }
-}
-
-impl AuditConnection for Audited {
-    type Answer<'a, T: 'a> = BoxFuture<'a, T>;
-
-    fn answer<'a, T, F>(work: F) -> BoxFuture<'a, T>
-    where
-        T: 'a,
-        F: Future<Output = T> + Send + 'a,
-    {
-        Box::pin(work)
-    }
-}
-
-impl StreamConnection for Audited {
-    type Rows<'a, T: 'a>
-        = BoxStream<'a, T>
-    where
-        Self: 'a;
-
-    fn row_by_row<'a, Q, E>(
-        &'a mut self,
-        query: Q,
-        each: E,
-    ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
-    where
-        Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
-        Pg: QueryMetadata<Q::SqlType>,
-        E: EachRow + 'a,
-    {
-        self.inner.row_by_row(query, each)
-    }
-
-    fn each_row<Q, E>(
-        &mut self,
-        query: Q,
-        each: &mut E,
-    ) -> impl Future<Output = QueryResult<()>> + Send
-    where
-        Q: Query + QueryFragment<Pg> + QueryId + Send,
-        Pg: QueryMetadata<Q::SqlType>,
-        E: EachRow<Item = ControlFlow<()>>,
-    {
-        self.inner.each_row(query, each)
-    }
-}
+streams_rows!(Audited, self => self.inner);
+answers_boxed!(Audited);
 
 /// `save_changes`, with the bounds that diesel-async has for an `AsyncPgConnection`.
 impl<'b, Changes, Output, Tab, V> UpdateAndFetchResults<Changes, Output> for Audited

@@ -3,7 +3,9 @@
 --
 -- Every write pays for each expression and each pinned setting. So there are few, and no
 -- search_path: every call names its schema, and comparisons call the functions of the operators
--- by name, which no search_path can replace.
+-- by name, which no search_path can replace. One condition tests for all that is rare; its first
+-- argument is evaluated when PostgreSQL plans it. The id of the transaction is read if the context
+-- is that of the entry before; a text that is no id does not fail the write.
 CREATE OR REPLACE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -16,8 +18,6 @@ DECLARE
     tl_new pg_catalog.jsonb;
     tl_changed pg_catalog._text;
 BEGIN
-    -- One condition for all that is rare, because each costs every transaction. Its first argument is
-    -- evaluated when PostgreSQL plans it.
     IF pg_catalog.oidne(TG_RELID, {usual})
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
@@ -43,7 +43,6 @@ BEGIN
         END IF;
 {images}
     IF pg_catalog.texteq(pg_catalog.current_setting('threadline.transaction_context', true), tl_context) THEN
-        -- Not the first entry under the context. A number that is no id does not fail the write.
         tl_said := pg_catalog.current_setting('threadline.transaction', true);
         tl_transaction := CASE WHEN pg_catalog.texteq(pg_catalog.ltrim(tl_said, '0123456789'), '') AND pg_catalog.textne(tl_said, '')
                                THEN pg_catalog."left"(tl_said, 18)::bigint END;

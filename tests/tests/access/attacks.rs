@@ -351,7 +351,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
             "SELECT count(*) FROM threadline.ledger_changes"
         )
         .as_deref(),
-        Some("10")
+        Some("16")
     );
 }
 

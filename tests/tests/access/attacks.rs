@@ -270,33 +270,32 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
         app,
         "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC",
     );
-    for (left, operator, right, result) in [
-        ("jsonb", "=", "jsonb", "boolean"),
-        ("jsonb", "<>", "jsonb", "boolean"),
-        ("jsonb", "->>", "text", "text"),
-        ("jsonb", "->", "text", "jsonb"),
-        ("jsonb", "?", "text", "boolean"),
-        ("jsonb", "||", "jsonb", "jsonb"),
-        ("jsonb", "-", "text[]", "jsonb"),
-        ("text", "||", "text", "text"),
-        ("text", "=", "text", "boolean"),
-        ("oid", "=", "oid", "boolean"),
-        ("oid", "<>", "oid", "boolean"),
-        ("bigint", "=", "bigint", "boolean"),
-        ("integer", "=", "integer", "boolean"),
-        ("record", "*=", "record", "boolean"),
-        ("text", "~", "text", "boolean"),
-    ] {
-        run(
-            app,
-            &format!(
-                "CREATE OR REPLACE FUNCTION evil.spying({left}, {right}) RETURNS {result} LANGUAGE plpgsql AS
-                     $$ BEGIN PERFORM public.spy('operator {operator}'); RETURN NULL; END $$;
-                 CREATE OPERATOR evil.{operator} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = evil.spying)"
-            )
-            .replace("evil.spying", &format!("evil.\"spying {operator} {left}\"")),
-        );
-    }
+    // All operators between types that the audit compares.
+    run(
+        app,
+        r#"DO $do$
+        DECLARE
+            tl_operator record;
+        BEGIN
+            FOR tl_operator IN
+                SELECT o.oprname AS name, o.oprleft::regtype AS left, o.oprright::regtype AS right, o.oprresult::regtype AS result
+                FROM pg_operator AS o
+                WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprkind = 'b'
+                  AND o.oprleft::regtype::text IN ('"char"', 'bigint', 'boolean', 'integer', 'jsonb', 'name', 'oid', 'record', 'smallint', 'text', 'timestamp with time zone', 'xid8')
+            LOOP
+                EXECUTE format(
+                    'CREATE FUNCTION evil.%1$I(%2$s, %3$s) RETURNS %4$s LANGUAGE plpgsql AS
+                         $$ BEGIN PERFORM public.spy(%5$L); RETURN NULL; END $$',
+                    concat_ws(' ', 'spying', tl_operator.name, tl_operator.left, tl_operator.right), tl_operator.left, tl_operator.right,
+                    tl_operator.result, 'operator ' || tl_operator.name);
+                EXECUTE format(
+                    'CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%I)',
+                    tl_operator.name, tl_operator.left, tl_operator.right,
+                    concat_ws(' ', 'spying', tl_operator.name, tl_operator.left, tl_operator.right));
+            END LOOP;
+        END
+        $do$"#,
+    );
     for function in [
         "to_jsonb(anyelement) RETURNS jsonb",
         "current_setting(text, boolean) RETURNS text",
@@ -329,6 +328,9 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
              CREATE TABLE public.orders (id int PRIMARY KEY, m public.mood, sum numeric);
              SELECT threadline.audit('public.orders', mask => '{sum}', hash => '{m}');
              INSERT INTO public.orders VALUES (1, 'fine', 2), (2, 'bad', 3); UPDATE public.orders SET m = 'bad'; DELETE FROM public.orders; TRUNCATE public.orders;
+             CREATE TABLE public.plain (id int PRIMARY KEY, name text); SELECT threadline.audit('public.plain', require_actor => true);
+             INSERT INTO public.plain VALUES (1, 'a'); UPDATE public.plain SET name = 'b'; DELETE FROM public.plain; TRUNCATE public.plain;
+             SELECT threadline.unaudit('public.plain'); DROP TABLE public.plain;
              SELECT threadline.record_action('orders.done', 'user', '1');
              ALTER TABLE public.orders ADD n int; SELECT threadline.refresh('public.orders');
              SELECT threadline.unaudit('public.orders'); DROP TABLE public.orders",
@@ -342,7 +344,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
             "SELECT count(*) FROM threadline.ledger_changes"
         )
         .as_deref(),
-        Some("10")
+        Some("16")
     );
 }
 

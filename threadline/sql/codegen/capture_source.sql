@@ -16,6 +16,9 @@ DECLARE
     tl_guard text := format(
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
+    -- NULL for a row that there is not. Even compressed by the maximum factor of 255, 100 kB are far
+    -- below the limits of jsonb.
+    tl_copied text := 'CASE WHEN pg_catalog.int4gt(pg_catalog.pg_column_size(%1$s), 100000) THEN threadline.large_image(%1$s) ELSE pg_catalog.to_jsonb(%1$s.*) END';
     tl_whole boolean;
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
@@ -52,8 +55,8 @@ BEGIN
             'redaction', format(tl_guard,
                 format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_redacted_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_redacted_for)),
-            'old_image', threadline.image_expression(audited_table, target, 'OLD'),
-            'new_image', threadline.image_expression(audited_table, target, 'NEW'),
+            'old_image', CASE WHEN tl_whole THEN format(tl_copied, 'OLD') ELSE threadline.image_expression(audited_table, target, 'OLD') END,
+            'new_image', CASE WHEN tl_whole THEN format(tl_copied, 'NEW') ELSE threadline.image_expression(audited_table, target, 'NEW') END,
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
         -- An update of only these columns is not visible in the images.
@@ -70,6 +73,9 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
         'id', audited_table,
         'relation', target::oid::bigint,
         'captured', tl_captured,
+        -- Only where PostgreSQL knows that a plan depends on the columns; they need no other check.
+        'usual', CASE WHEN tl_whole THEN format('CASE WHEN pg_catalog.oideq(%1$s, %2$L::pg_catalog.oid) AND %3$s THEN %2$L::pg_catalog.oid ELSE 0 END',
+            tl_captured, target::oid, format('threadline.plain_columns(%L::pg_catalog.oid, %L, %L)', target::oid, tl_settings, false)) ELSE tl_captured END,
         'built_for_oid', format('%L::pg_catalog.oid', target::oid),
         'built_for', tl_built_for,
         'images', btrim(tl_images, E'\n')));

@@ -21,6 +21,8 @@ DECLARE
     tl_limit bigint := greatest(at_most, 1);
     tl_last bigint;
     tl_position bigint;
+    tl_moved bigint;
+    tl_posted bigint;
     tl_error text;
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
@@ -31,14 +33,15 @@ BEGIN
     THEN
         RETURN 0;
     END IF;
-    IF NOT EXISTS (SELECT FROM threadline.posting) THEN
+    SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND NOT EXISTS (SELECT FROM threadline.posting) THEN
         -- A restore left it out.
         INSERT INTO threadline.posting (last_position)
         SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c
         ON CONFLICT DO NOTHING;
+        SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
     END IF;
-    SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
+    IF tl_position IS NULL THEN
         RETURN 0;
     END IF;
     -- A restore of data alone filled the ledger and left this row unchanged.
@@ -64,7 +67,7 @@ BEGIN
             RETURN 0;
         END IF;
         BEGIN
-            RETURN threadline.post_batch(tl_last, tl_position);
+            SELECT b.moved, b.posted INTO tl_moved, tl_posted FROM threadline.post_batch(tl_last, tl_position) AS b;
         EXCEPTION
             WHEN unique_violation THEN
                 PERFORM threadline.set_sequences();
@@ -75,7 +78,11 @@ BEGIN
               OR undefined_object OR undefined_function OR raise_exception THEN
                 tl_error := SQLERRM;
         END;
-        IF tl_error IS NOT NULL AND tl_limit = 1 THEN
+        IF tl_moved IS NOT NULL THEN
+            -- Outside of the handler, whose subtransaction would need a MultiXact for a locked row.
+            UPDATE threadline.posting AS p SET last_position = tl_position + tl_posted, posted_at = clock_timestamp();
+            RETURN tl_moved;
+        ELSIF tl_error IS NOT NULL AND tl_limit = 1 THEN
             -- It blocks no other session.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
             INSERT INTO threadline.unposted (

@@ -6,6 +6,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_position bigint;
+    tl_posted bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM threadline.journal) THEN
         RETURN;
@@ -15,13 +16,18 @@ BEGIN
     tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
     PERFORM threadline.set_sequences();
     BEGIN
-        PERFORM threadline.post_batch(max(j.id), tl_position) FROM threadline.journal AS j;
+        SELECT b.posted INTO tl_posted
+        FROM (SELECT max(j.id) AS id FROM threadline.journal AS j) AS l
+        CROSS JOIN LATERAL threadline.post_batch(l.id, tl_position) AS b;
     EXCEPTION WHEN unique_violation THEN
         IF NOT threadline.renumber_entries() THEN
             RAISE;
         END IF;
-        PERFORM threadline.post_batch(max(j.id), tl_position) FROM threadline.journal AS j;
+        SELECT b.posted INTO tl_posted
+        FROM (SELECT max(j.id) AS id FROM threadline.journal AS j) AS l
+        CROSS JOIN LATERAL threadline.post_batch(l.id, tl_position) AS b;
     END;
+    UPDATE threadline.posting AS p SET last_position = tl_position + tl_posted, posted_at = clock_timestamp();
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_all() FROM PUBLIC;

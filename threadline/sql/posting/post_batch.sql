@@ -1,13 +1,10 @@
 -- Moves the visible entries up to one into the ledger; for threadline.post(), which holds the
--- lock of posting. Returns their number. In one statement, because each statement may see more
--- entries than the one before.
-CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint) RETURNS bigint
+-- lock of posting and then updates threadline.posting. Returns the number of entries, and that of
+-- changes. In one statement, because each statement may see more entries than the one before.
+CREATE OR REPLACE FUNCTION threadline.post_batch(up_to bigint, last_position bigint, OUT moved bigint, OUT posted bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
-DECLARE
-    tl_posted bigint;
-    tl_moved bigint;
 BEGIN
     WITH place AS MATERIALIZED (
         SELECT min(j.ctid) AS lowest, max(j.ctid) AS highest FROM threadline.journal AS j WHERE j.id <= up_to
@@ -32,16 +29,14 @@ BEGIN
         WHERE (p.table_id IN (SELECT t.id FROM threadline.audited_tables AS t)) IS true
         RETURNING id
     )
-    SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM gone)
-    INTO tl_posted, tl_moved;
-    UPDATE threadline.posting AS p SET last_position = post_batch.last_position + tl_posted, posted_at = clock_timestamp();
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM change)
+    INTO moved, posted;
     -- Posting updates nothing else in the ledger.
     UPDATE threadline.ledger_transactions AS x
     SET extended_until = (SELECT max(c.captured_at) + interval '1 second' FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id)
     WHERE x.extended_until = 'infinity' AND x.xact_id <> pg_current_xact_id()
       -- Not EXISTS, which could become a join that reads all that waits.
       AND (SELECT true FROM threadline.journal AS j WHERE j.transaction_id = x.id LIMIT 1) IS NULL;
-    RETURN tl_moved;
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.post_batch(bigint, bigint) FROM PUBLIC;

@@ -3,9 +3,21 @@
 -- Each row version knows its predecessor, so that the versions of a row form a chain; the ids of
 -- a chain are assigned in its order. A row that was deleted and inserted again under its key
 -- comes before the new one.
+--
+-- In PL/pgSQL, so that the recursive query is only prepared if there are such writes.
 CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE ROWS 1
+SET search_path = pg_catalog, threadline, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM threadline.journal AS n
+        WHERE n.id <= up_to AND n.ctid >= lowest AND n.ctid <= highest AND n.depth > 1)
+    THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
     WITH RECURSIVE link AS MATERIALIZED (
         SELECT j.id, j.xact_id, j.occurred_at, j.relation, j.op, j.old_place, j.new_place
         FROM threadline.journal AS j
@@ -35,4 +47,5 @@ BEGIN ATOMIC
     FROM ranked AS r
     JOIN ranked AS g ON g.head = r.head AND g.by_id = r.in_chain
     WHERE r.id <> g.id;
-END;
+END
+$$;

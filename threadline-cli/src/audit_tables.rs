@@ -9,7 +9,7 @@ use crate::database::Database;
 use crate::declared::Declared;
 use crate::error::Error;
 use crate::paste::pasteable;
-use crate::read::print::print;
+use crate::read::print::{print, say};
 
 /// The arguments of `audit`.
 #[derive(Debug, clap::Args)]
@@ -52,14 +52,16 @@ impl AuditTables {
             );
         }
         if steps.is_empty() {
-            println!("Every table is audited as the file says.");
+            say("Every table is audited as the file says.");
             return Ok(());
         }
         if self.confirmation.given()? {
             models.install(conn)?;
             match steps.len() {
-                1 => println!("1 table is now audited as the file says."),
-                tables => println!("{tables} tables are now audited as the file says."),
+                1 => say("1 table is now audited as the file says."),
+                tables => say(&format!(
+                    "{tables} tables are now audited as the file says."
+                )),
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use threadline::{ErrorKind, Models};
 
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::read::print::document;
+use crate::read::print::{document, say};
 
 /// The arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ impl Check {
         let checked = models.check(&dir);
         if !self.json {
             checked?;
-            println!("{} is up to date.", dir.display());
+            say(&format!("{} is up to date.", dir.display()));
             return Ok(ExitCode::SUCCESS);
         }
         let missing = match checked.as_ref().map_err(threadline::Error::kind) {

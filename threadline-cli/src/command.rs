@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::protect::Protect;
 use crate::read::Read;
+use crate::read::print::say;
 use crate::retention::{PlaceHold, Purge, ReleaseHold};
 use crate::revert::Revert;
 #[cfg(feature = "web")]
@@ -40,10 +41,10 @@ impl OfApplication {
         match self {
             Self::Install { database } => {
                 declared.models.install(&mut database.connect()?)?;
-                println!(
+                say(&format!(
                     "The audit schema and {} models are in force.",
                     declared.models.specs().len()
-                );
+                ));
                 Ok(ExitCode::SUCCESS)
             }
             Self::Other(command) => command.run(declared),
@@ -146,12 +147,15 @@ fn generate(models: &Models, folder: Folder) -> Result<(), Error> {
     let dir = folder.find()?;
     let written = models.generate(&dir)?;
     for folder in &written {
-        println!("Creating {}", folder.display());
+        say(&format!("Creating {}", folder.display()));
     }
     if written.is_empty() {
-        println!("Nothing to write: {} is up to date.", dir.display());
+        say(&format!(
+            "Nothing to write: {} is up to date.",
+            dir.display()
+        ));
     } else {
-        println!("Review them, then run `diesel migration run`.");
+        say("Review them, then run `diesel migration run`.");
     }
     Ok(())
 }

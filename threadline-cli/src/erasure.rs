@@ -7,6 +7,7 @@ use threadline::{ActorRef, Erased, Erasure, SubjectExport, erasures, resume_eras
 
 use super::database::Database;
 use crate::error::Error;
+use crate::read::print::{print, say};
 
 /// A person, such as `users:42`.
 #[derive(Debug, Clone)]
@@ -112,9 +113,9 @@ fn report(erased: &Erased) {
         texts,
         ..
     } = erased;
-    println!(
+    say(&format!(
         "Erasure {id} of {table}:{record_key} is done: values of {changes} changes and texts of {texts} actions and transactions."
-    );
+    ));
 }
 
 /// The arguments of `erasures`.
@@ -132,7 +133,7 @@ impl ListErasures {
         for erased in erasures(&mut self.database.connect()?)? {
             if self.json {
                 let line = serde_json::to_string(&erased).expect("an erasure becomes text");
-                println!("{line}");
+                print(&line);
                 continue;
             }
             let Erased {
@@ -151,7 +152,9 @@ impl ListErasures {
                 Some(_) => format!("{changes} changes"),
                 None => "not done; `erase --unfinished` continues it".to_owned(),
             };
-            println!("{id}  {table}:{record_key}  {begun_at} by {erased_by}: {reason} ({done})");
+            say(&format!(
+                "{id}  {table}:{record_key}  {begun_at} by {erased_by}: {reason} ({done})"
+            ));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@ use threadline::Protection;
 
 use super::database::Database;
 use crate::error::Error;
+use crate::read::print::{print, say};
 
 /// The roles that own, use and read the audit.
 #[derive(Debug, clap::Args)]
@@ -51,23 +52,20 @@ impl Protect {
             protection = protection.eraser(role);
         }
         if self.print {
-            print!("{protection}");
+            print(protection.to_string().trim_end());
             return Ok(());
         }
         let conn = &mut self.database.connect()?;
         protection.apply(conn)?;
-        println!(
+        say(&format!(
             "{} owns the audit now. Run this again after each upgrade of the audit schema.",
             self.owner
-        );
-        println!(
-            "{}",
-            if ready(watched(conn))? {
-                "An event trigger records whatever is done to the triggers of audited tables."
-            } else {
-                "This role may not create event triggers: triggers that are switched off and on again leave no action. `verify` still compares histories with rows."
-            }
-        );
+        ));
+        say(if ready(watched(conn))? {
+            "An event trigger records whatever is done to the triggers of audited tables."
+        } else {
+            "This role may not create event triggers: triggers that are switched off and on again leave no action. `verify` still compares histories with rows."
+        });
         Ok(())
     }
 }

@@ -2,6 +2,7 @@ use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
 
 use super::database::Database;
 use crate::error::Error;
+use crate::read::print::{print, say};
 
 /// The arguments of `purge`.
 #[derive(Debug, clap::Args)]
@@ -21,38 +22,38 @@ impl Purge {
         let conn = &mut self.database.connect()?;
         if !self.dry_run {
             let purged = purge(conn)?;
-            println!("{purged} changes and actions were removed.");
+            say(&format!("{purged} changes and actions were removed."));
             return Ok(());
         }
         let tables = purge_preview(conn)?;
         if self.json {
             for table in &tables {
                 let line = serde_json::to_string(table).expect("a preview becomes text");
-                println!("{line}");
+                print(&line);
             }
             return Ok(());
         }
         if tables.is_empty() {
-            println!("Everything is kept: no policy sets a retention period.");
+            say("Everything is kept: no policy sets a retention period.");
         }
         for table in tables {
-            println!(
+            say(&format!(
                 "{}: kept for {}, since {}",
                 table.table.as_deref().unwrap_or("actions"),
                 table.keep,
                 table.horizon.format("%Y-%m-%d %H:%M:%S UTC")
-            );
+            ));
             match table.oldest {
-                Some(oldest) => println!(
+                Some(oldest) => say(&format!(
                     "    {} to remove ({} bytes), the oldest from {}",
                     table.goes,
                     table.bytes,
                     oldest.format("%Y-%m-%d %H:%M:%S UTC")
-                ),
-                None => println!("    nothing to remove"),
+                )),
+                None => say("    nothing to remove"),
             }
             if table.stays > 0 {
-                println!("    {} are older and stay", table.stays);
+                say(&format!("    {} are older and stay", table.stays));
             }
         }
         Ok(())
@@ -96,7 +97,9 @@ impl PlaceHold {
             hold = hold.correlation_id(correlation);
         }
         let number = hold.place(&mut self.database.connect()?)?;
-        println!("Hold {number} is in force. `release {number} --reason …` ends it.");
+        say(&format!(
+            "Hold {number} is in force. `release {number} --reason …` ends it."
+        ));
         Ok(())
     }
 }
@@ -116,7 +119,7 @@ pub(super) struct ReleaseHold {
 impl ReleaseHold {
     pub(super) fn run(self) -> Result<(), Error> {
         release_hold(&mut self.database.connect()?, self.hold, self.reason)?;
-        println!("Hold {} has ended.", self.hold);
+        say(&format!("Hold {} has ended.", self.hold));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use threadline::{
 use crate::confirm::Confirmation;
 use crate::database::Database;
 use crate::error::Error;
-use crate::read::print::print;
+use crate::read::print::{print, say};
 use crate::read::style::Terminal;
 use crate::read::{Record, key_of};
 
@@ -125,7 +125,7 @@ impl Saying {
         let conn = &mut self.database.connect()?;
         let changes = self.preview(conn, &revert)?;
         if changes.is_empty() {
-            println!("There is nothing to revert.");
+            say("There is nothing to revert.");
             return Ok(());
         }
         for entry in changes.iter().rev() {
@@ -133,13 +133,13 @@ impl Saying {
         }
         let count = changes.len();
         let more = if count == SHOWN { " or more" } else { "" };
-        println!("{count}{more} changes revert it.");
+        say(&format!("{count}{more} changes revert it."));
         if !self.confirmation.given()? {
             return Ok(());
         }
         conn.audited_transaction(&self.context(None)?, |conn| self.revert(conn, &revert))
             .map_err(advised)?;
-        println!("The revert is done and recorded.");
+        say("The revert is done and recorded.");
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::read::print::say;
 
 const COOKIE_NAME: &str = "threadline-explorer";
 
@@ -57,7 +58,7 @@ impl Serve {
                 .map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             let entrance = Entrance::new()?;
-            println!("http://{address}/enter/{}", entrance.key());
+            say(&format!("http://{address}/enter/{}", entrance.key()));
             eprintln!(
                 "Open the link in a browser on this machine. It works once. Press Ctrl-C to stop."
             );

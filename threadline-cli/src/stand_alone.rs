@@ -56,6 +56,7 @@ use crate::database::Database;
 use crate::declared::Declared;
 use crate::error::Error;
 use crate::exit;
+use crate::read::print::say;
 use crate::tables_file::TablesFile;
 
 /// Who changed what, when and why: the audit of a PostgreSQL database
@@ -95,10 +96,10 @@ impl Arguments {
                 let nothing = Models::new(vec![]);
                 nothing.install(conn)?;
                 let version = nothing.status(conn)?.installed_version;
-                println!(
+                say(&format!(
                     "The audit schema is installed, version {}.",
                     version.unwrap_or_default()
-                );
+                ));
                 Ok(ExitCode::SUCCESS)
             }
             StandAlone::Audit(audit) => {

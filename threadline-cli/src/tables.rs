@@ -7,6 +7,7 @@ use threadline::__cli::{known_table, ready};
 use crate::confirm::Confirmation;
 use crate::database::Database;
 use crate::error::Error;
+use crate::read::print::say;
 
 /// The arguments of `unaudit`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,9 @@ impl Unaudit {
         let conn = &mut self.database.connect()?;
         for table in &self.tables {
             require_audited(conn, table)?;
-            println!("{table}: later changes are not recorded; the history stays.");
+            say(&format!(
+                "{table}: later changes are not recorded; the history stays."
+            ));
         }
         if !self.confirmation.given()? {
             return Ok(());
@@ -34,7 +37,7 @@ impl Unaudit {
             diesel::sql_query("SELECT threadline.unaudit($1::regclass)")
                 .bind::<Text, _>(table)
                 .execute(conn)?;
-            println!("{table} is no longer audited.");
+            say(&format!("{table} is no longer audited."));
         }
         Ok(())
     }
@@ -86,7 +89,7 @@ impl Refresh {
             diesel::sql_query("SELECT threadline.refresh($1::regclass)")
                 .bind::<Text, _>(table)
                 .execute(conn)?;
-            println!("{table}: refreshed");
+            say(&format!("{table}: refreshed"));
         }
         Ok(())
     }
@@ -98,7 +101,7 @@ fn all(conn: &mut PgConnection) -> Result<(), Error> {
     let mut failed = 0;
     for Refreshed { relation, error } in refreshed {
         match error {
-            None => println!("{relation}: refreshed"),
+            None => say(&format!("{relation}: refreshed")),
             Some(error) => {
                 failed += 1;
                 eprintln!("{relation}: {error}");

@@ -5,6 +5,7 @@ use threadline::{Worker, post};
 
 use super::database::{Database, establish};
 use crate::error::Error;
+use crate::read::print::say;
 
 /// The arguments of `work`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ impl Work {
         } = self;
         if once {
             let moved = post(&mut database.connect()?)?;
-            println!("{moved} entries were moved into the ledger.");
+            say(&format!("{moved} entries were moved into the ledger."));
             return Ok(());
         }
         let url = database.url()?.to_owned();
@@ -37,7 +38,7 @@ impl Work {
             |pause, turn| {
                 match turn {
                     Ok(0) => {}
-                    Ok(moved) => println!("{moved} entries"),
+                    Ok(moved) => say(&format!("{moved} entries")),
                     Err(error) => {
                         eprintln!("error: {error}; trying again in {} s", pause.as_secs())
                     }

@@ -1,5 +1,6 @@
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -164,6 +165,9 @@ impl Output {
                 self.row(&image)?;
                 print("");
             }
+            if ended() {
+                break;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -284,7 +288,35 @@ pub(crate) fn document(value: &impl Serialize) -> Printed {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line. A reader that closes the pipe early is not an error.
+/// The first reason why output was lost.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints a line, which may be styled. A reader that closes the pipe early is not an error; other
+/// failures are reported at the end by [`unwritten`].
 pub(crate) fn print(line: &str) {
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
+    if let Err(error) = writeln!(anstream::stdout().lock(), "{line}") {
+        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.get_or_insert(error);
+    }
+}
+
+/// Prints text that contains what others wrote, such as names or reasons, line by line.
+pub(crate) fn say(text: &str) {
+    for line in text.lines() {
+        print(&clean(line));
+    }
+}
+
+/// Returns whether printing more is useless, because nobody reads it or it cannot be stored.
+pub(super) fn ended() -> bool {
+    LOST.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .is_some()
+}
+
+/// Returns why not all output was written, unless the reader did not want more of it.
+pub(crate) fn unwritten() -> Option<io::Error> {
+    let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+    lost.take()
+        .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }

@@ -927,7 +927,7 @@ fn a_truncate_that_reaches_a_foreign_partition_says_that_it_could_not_see_all_ro
         "CREATE EXTENSION postgres_fdw;
          DO $$ BEGIN
              EXECUTE format('CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
-                 coalesce(inet_server_addr()::text, split_part(current_setting('unix_socket_directories'), ',', 1)), current_setting('port'), current_database());
+                 coalesce(host(inet_server_addr()), split_part(current_setting('unix_socket_directories'), ',', 1)), current_setting('port'), current_database());
              EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER here OPTIONS (user %L)', current_user);
          END $$;
          CREATE TABLE far (id int PRIMARY KEY, v text);

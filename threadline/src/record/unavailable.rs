@@ -112,8 +112,7 @@ pub enum Unavailable {
 pub struct OpenTransaction {
     /// The process id of its session on the server. `None` if it is prepared.
     pub pid: Option<i32>,
-    /// The name of a prepared transaction. It has no session, and stays open until somebody
-    /// runs `COMMIT PREPARED` or `ROLLBACK PREPARED` with this name.
+    /// The name of a prepared transaction, for `COMMIT PREPARED` or `ROLLBACK PREPARED`.
     pub prepared: Option<String>,
     /// The time at which it began, or was prepared, if the querying role may see it.
     #[serde(default, with = "portable::optional_instant")]

@@ -92,14 +92,16 @@ mod verify;
 mod work;
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use threadline::Models;
+use threadline::{ErrorKind, Models};
 
 use self::command::{OfApplication, VERSION};
 use self::declared::Declared;
 use self::error::Error;
+use self::terminal::unwritten;
 
 /// The audit of this application: its migrations and its records
 #[derive(Debug, Parser)]
@@ -174,8 +176,26 @@ where
 }
 
 fn exit(result: Result<ExitCode, Error>) -> ExitCode {
-    result.unwrap_or_else(|error| {
+    let code = result.unwrap_or_else(|error| {
+        if is_of_a_closed_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("error: {error}");
         ExitCode::FAILURE
-    })
+    });
+    match unwritten() {
+        None => code,
+        Some(error) => {
+            eprintln!("error: the output could not be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether the reader of an export stopped reading, as `head` does.
+fn is_of_a_closed_pipe(error: &Error) -> bool {
+    let Error::Threadline(error) = error else {
+        return false;
+    };
+    matches!(error.kind(), ErrorKind::Export { source } if source.kind() == io::ErrorKind::BrokenPipe)
 }

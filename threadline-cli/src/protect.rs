@@ -51,7 +51,7 @@ impl Protect {
             protection = protection.eraser(role);
         }
         if self.print {
-            print!("{protection}");
+            println!("{}", protection.to_string().trim_end());
             return Ok(());
         }
         let conn = &mut self.database.connect()?;

@@ -3,11 +3,11 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::str;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use threadline::__cli::escaped;
 
-// Everything in this crate is printed with these. A reader that closes the pipe early is
-// not an error.
+// Everything in this crate is printed with these.
 macro_rules! println {
     ($($text:tt)*) => { $crate::terminal::out(&format!($($text)*)) };
 }
@@ -15,9 +15,13 @@ macro_rules! eprintln {
     ($($text:tt)*) => { $crate::terminal::err(&format!($($text)*)) };
 }
 
-/// Prints lines on standard output.
+/// The first reason why output was lost.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints lines on standard output. Failures are reported at the end, by [`unwritten`].
 pub(crate) fn out(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{}", escaped(text, |c| c == '\n'));
+    let shown = escaped(text, |c| c == '\n');
+    note(writeln!(io::stdout().lock(), "{shown}"));
 }
 
 /// Prints lines on standard error.
@@ -25,10 +29,31 @@ pub(crate) fn err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(text, |c| c == '\n'));
 }
 
-/// Prints lines in which the program's own styles are.
+/// Same as [`out`], with the program's own styles.
 pub(crate) fn print(text: &str) {
     let shown = escaped(text, |c| matches!(c, '\n' | '\x1b'));
-    let _ = writeln!(anstream::stdout().lock(), "{shown}");
+    note(writeln!(anstream::stdout().lock(), "{shown}"));
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written {
+        lost().get_or_insert(error);
+    }
+}
+
+fn lost() -> MutexGuard<'static, Option<io::Error>> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns whether further output is useless, because nobody reads it or it cannot be stored.
+pub(crate) fn ended() -> bool {
+    lost().is_some()
+}
+
+/// Returns why not all output was written, unless the reader closed the pipe early.
+pub(crate) fn unwritten() -> Option<io::Error> {
+    let lost = lost().take();
+    lost.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }
 
 /// Returns standard output for data. A pipe and a file get it unchanged.

@@ -203,7 +203,8 @@ impl fmt::Display for Error {
             }
             ErrorKind::Connection(error) => write!(
                 f,
-                "cannot connect to the database: {error}; check DATABASE_URL and that the server runs"
+                "cannot connect to the database: {}; check DATABASE_URL and that the server runs",
+                connection_error(error)
             ),
             ErrorKind::Context(error) => write!(f, "{error}"),
             ErrorKind::Action(error) => write!(f, "{error}"),
@@ -240,6 +241,16 @@ impl fmt::Display for Error {
             }
         }
     }
+}
+
+/// Returns the message of libpq, but not if it repeats a text that is no URL: that may contain a
+/// password.
+fn connection_error(error: &diesel::ConnectionError) -> String {
+    let text = error.to_string();
+    if text.contains("missing \"=\" after") {
+        return "what was given is no URL, as in postgres://user@host/name".to_owned();
+    }
+    text.trim_end().to_owned()
 }
 
 /// Recognizes the errors of prepared statements behind a transaction pooler: the next

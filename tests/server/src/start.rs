@@ -48,7 +48,7 @@ cd / && rm -rf "$2"
 "#;
 
 const SETTINGS: &str = "-c listen_addresses= -c port=5432 -c max_connections=200 -c wal_level=logical \
-    -c lc_messages=C";
+    -c max_prepared_transactions=10 -c lc_messages=C";
 
 /// Settings that speed tests up; not for a server that is killed, which would lose
 /// acknowledged commits, or write torn pages.

@@ -363,3 +363,30 @@ fn rights_that_were_given_before_end_with_protection() {
         forbidden(other, attempt);
     }
 }
+
+/// Somebody created it under a wrong `search_path`, or moved it, and needs its rows.
+#[test]
+fn a_table_of_the_application_in_the_schema_of_the_audit_is_moved_out_and_not_dropped() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE orders (id int PRIMARY KEY, parent int REFERENCES orders);
+         CREATE INDEX ON orders (parent);
+         SELECT threadline.audit('orders');
+         INSERT INTO orders VALUES (1);
+         ALTER TABLE orders SET SCHEMA threadline",
+    );
+    let findings = "SELECT concat_ws(' | ', message, fix) FROM threadline.audit_drift() WHERE message NOT LIKE 'index %'";
+    assert_eq!(
+        rows(conn, findings),
+        [
+            "table threadline.orders was not installed by Threadline | ALTER TABLE threadline.orders SET SCHEMA public;"
+        ]
+    );
+    run(conn, "ALTER TABLE threadline.orders SET SCHEMA public");
+    assert_eq!(
+        rows(conn, "SELECT * FROM threadline.table_drift()"),
+        [""; 0]
+    );
+}

@@ -852,3 +852,43 @@ fn a_table_of_which_no_column_is_left_to_record() {
         ]
     );
 }
+
+/// The audit cannot read its rows, which are on another server.
+#[test]
+fn a_truncate_that_reaches_a_foreign_partition_says_that_it_could_not_see_all_rows() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE EXTENSION postgres_fdw;
+         DO $$ BEGIN
+             EXECUTE format('CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
+                 coalesce(host(inet_server_addr()), split_part(current_setting('unix_socket_directories'), ',', 1)), current_setting('port'), current_database());
+             EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER here OPTIONS (user %L)', current_user);
+         END $$;
+         CREATE TABLE far (id int PRIMARY KEY, v text);
+         CREATE TABLE items (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+         CREATE TABLE near PARTITION OF items FOR VALUES FROM (0) TO (10);
+         ALTER TABLE items DROP CONSTRAINT items_pkey;
+         CREATE FOREIGN TABLE items_far PARTITION OF items FOR VALUES FROM (10) TO (20) SERVER here OPTIONS (table_name 'far');
+         SELECT threadline.audit('items', keyless => true)",
+    );
+    run(
+        conn,
+        "INSERT INTO items VALUES (1, 'a'), (11, 'b'); UPDATE items SET v = v || '+'; TRUNCATE items",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT op, row_data, changed_to FROM threadline.audit_changes ORDER BY op, row_data"
+        ),
+        [
+            r#"I | {"v": "a", "id": 1} | NULL"#,
+            r#"I | {"v": "b", "id": 11} | NULL"#,
+            r#"T | {"v": "a+", "id": 1} | NULL"#,
+            "T | NULL | NULL",
+            r#"U | {"v": "a", "id": 1} | {"v": "a+"}"#,
+            r#"U | {"v": "b", "id": 11} | {"v": "b+"}"#,
+        ]
+    );
+}

@@ -43,7 +43,7 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
             "SELECT code, fix FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'"
         ),
         [
-            "table-replaced | SELECT threadline.audit('public.orders', continues => 'public.orders_old', exclude => ARRAY['pin']);"
+            "table-replaced | SELECT threadline.audit_as_decided('public.orders', mask => ARRAY['pin'], exclude => ARRAY['extra', 'note'], continues => 'public.orders_old');"
         ]
     );
     let audit = "SELECT threadline.audit('orders', mask => ARRAY['pin'], exclude => ARRAY['note'], continues => 'orders_old')";
@@ -203,4 +203,41 @@ fn a_swap_that_is_taken_back_gives_the_history_back() {
         value(conn, &back.replace("'orders_new'", "to_regclass('gone')")).as_deref(),
         Some("1")
     );
+}
+
+/// A reader of the finding runs it as it is.
+#[test]
+fn the_fix_for_a_replaced_table_records_nothing_that_was_withheld() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE members (id int PRIMARY KEY, email text, hash text, ssn text, pin text, note text, loud text GENERATED ALWAYS AS (upper(email)) STORED);
+         SELECT threadline.audit('members', mask => ARRAY['email'], exclude => ARRAY['hash'], hash => ARRAY['ssn'], plain => ARRAY['pin']);
+         ALTER TABLE members RENAME hash TO digest;
+         ALTER TABLE members ADD undecided text;
+         INSERT INTO members VALUES (1, 'secret 1', 'secret 2', 'secret 3', '1234', 'x', DEFAULT, 'secret 4');
+         CREATE TABLE copy (id int PRIMARY KEY, ssn text, mail text, email text, digest text, pin text, note text, loud text, undecided text, api_key text);
+         INSERT INTO copy SELECT id, ssn || '+', 'secret 5', email || '+', digest || '+', pin || '+', note || '+', 'secret 6', undecided || '+', 'secret 7' FROM members;
+         ALTER TABLE members RENAME TO \"the old 'members'\";
+         ALTER TABLE copy RENAME TO members",
+    );
+    let fix = value(
+        conn,
+        "SELECT fix FROM threadline.unaudited_tables() WHERE relation LIKE '%members'",
+    );
+    run(conn, &fix.unwrap());
+    run(
+        conn,
+        "UPDATE members SET ssn = ssn || '+', email = email || '+', digest = digest || '+', loud = loud || '+', note = 'y'",
+    );
+    let stored = "SELECT concat(changed_from, changed_to, row_data) FROM threadline.audit_changes ORDER BY id";
+    for _ in 0..2 {
+        let stored = rows(conn, stored);
+        assert_eq!(stored.len(), 3);
+        assert!(!stored.concat().contains("secret"), "{stored:#?}");
+        assert!(stored[1].contains(r#""pin": "1234+""#), "{stored:#?}");
+        assert!(stored[2].contains(r#""note": "y""#), "{stored:#?}");
+        run(conn, "SELECT threadline.post()");
+    }
 }

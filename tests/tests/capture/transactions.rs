@@ -131,4 +131,8 @@ fn backslashes_in_strings_split_no_transaction() {
         ),
         ["1"]
     );
+    assert_eq!(
+        rows(conn, "SELECT category, verb FROM threadline.audit_actions"),
+        ["item | done"]
+    );
 }

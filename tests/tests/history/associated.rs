@@ -680,3 +680,31 @@ fn rows_that_went_without_a_record_of_each_end_with_the_truncate() {
         ],
     );
 }
+
+/// PostgreSQL 18 has keys of periods. A row refers to a part of the period, so that it does not
+/// have the key.
+#[test]
+fn rows_that_refer_to_a_period_are_not_looked_for_under_its_key() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let version = value(conn, "SELECT current_setting('server_version_num')").unwrap();
+    if version.parse::<i32>().unwrap() < 180_000 {
+        return;
+    }
+    run(
+        conn,
+        "CREATE TABLE rates (name int4range, valid daterange, PRIMARY KEY (name, valid WITHOUT OVERLAPS));
+         CREATE TABLE uses (id int PRIMARY KEY, rate int4range, day daterange, FOREIGN KEY (rate, PERIOD day) REFERENCES rates (name, PERIOD valid));
+         SELECT threadline.audit('rates'), threadline.audit('uses');
+         INSERT INTO rates VALUES ('[1,2)', '[2026-01-01,2027-01-01)');
+         INSERT INTO uses VALUES (7, '[1,2)', '[2026-02-01,2026-03-01)')",
+    );
+    let key = ["[1,2)", "[2026-01-01,2027-01-01)"].map(str::to_owned);
+    let history = History::by_name("rates".to_owned(), key.into());
+    let error = history.with(paths(&["uses"])).load(conn).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("no foreign key of uses refers to the primary key of rates"),
+        "{error}"
+    );
+}

@@ -140,3 +140,24 @@ fn every_function_and_view_is_documented_or_listed_as_internal() {
     let unexplained: Vec<_> = told.iter().filter(|name| !is_on_the_page(name)).collect();
     assert!(unexplained.is_empty(), "{unexplained:?}");
 }
+
+/// PL/pgSQL reads the literals of its functions when it runs them, under the settings of the
+/// session. With `standard_conforming_strings = off` a backslash would mean something else.
+#[test]
+fn functions_with_backslashes_set_how_they_are_read() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    let unset = rows(
+        conn,
+        r"SELECT p.oid::regprocedure
+          FROM pg_proc AS p
+          CROSS JOIN LATERAL (
+              -- Without comments and E'…', in which a backslash always escapes.
+              SELECT regexp_replace(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), $$\mE'(''|\\.|[^'\\])*'$$, '', 'g') AS code
+          ) AS s
+          WHERE p.pronamespace = 'threadline'::regnamespace AND p.prosqlbody IS NULL AND s.code ~ '\\'
+            AND NOT coalesce(p.proconfig @> ARRAY['standard_conforming_strings=on'], false)
+          ORDER BY 1",
+    );
+    assert_eq!(unset, [""; 0]);
+}

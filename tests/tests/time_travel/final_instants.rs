@@ -131,12 +131,51 @@ fn open_transactions_are_named() {
         panic!()
     };
     assert_eq!(open.len(), 1);
-    assert_eq!(open[0].pid, pid);
+    assert_eq!((open[0].pid, &open[0].prepared), (Some(pid), &None));
     assert_eq!(open[0].application_name.as_deref(), Some("night job"));
     assert!(open[0].since.is_some_and(|since| since < at));
     let reason = Unavailable::NotFinal { open }.to_string();
     assert!(reason.contains(&format!("pid {pid}, since ")), "{reason}");
     assert!(reason.contains("\"night job\""), "{reason}");
+}
+
+/// It has no session, and one that was forgotten keeps every later instant from being final.
+#[test]
+fn prepared_transactions_are_named_beside_open_ones() {
+    let database = filled(Database::alone());
+    let (writer, reader) = (&mut database.connect(), &mut database.connect());
+    run(
+        writer,
+        "BEGIN; SAVEPOINT one; UPDATE members SET name = 'Ada L.' WHERE id = 1; PREPARE TRANSACTION 'order ''7'''",
+    );
+    run(
+        writer,
+        "BEGIN; UPDATE members SET name = 'Rob' WHERE id = 2",
+    );
+    let at = now(reader);
+    let Err(Unavailable::NotFinal { open }) = names(reader, at) else {
+        panic!()
+    };
+    assert_eq!(open.len(), 2);
+    assert_eq!(
+        (open[0].pid, open[0].prepared.as_deref()),
+        (None, Some("order '7'"))
+    );
+    assert!(open[0].since.is_some_and(|since| since < at));
+    assert!(open[1].pid.is_some() && open[1].prepared.is_none());
+    let reason = Unavailable::NotFinal { open }.to_string();
+    assert!(
+        reason.contains("prepared transaction \"order '7'\", since "),
+        "{reason}"
+    );
+    let reason = value(reader, &format!("SELECT threadline.why_not_final('{at}')")).unwrap();
+    assert!(
+        reason.contains("prepared transaction 'order ''7''', since "),
+        "{reason}"
+    );
+    run(writer, "COMMIT");
+    run(writer, "COMMIT PREPARED 'order ''7'''");
+    assert_eq!(names(reader, at), given(&[(1, "Ada L."), (2, "Rob")]));
 }
 
 #[test]

@@ -104,6 +104,40 @@ fn a_secret_looking_column_that_no_model_has_is_a_notice_and_can_be_excluded_at_
     assert_eq!(messages(&models, conn), [""; 0]);
 }
 
+/// Each call replaces the policy, so that one for each column would undo the one before.
+#[test]
+fn the_fixes_of_several_columns_exclude_all_of_them_in_any_order() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE keys (token text PRIMARY KEY, api_key text, password text, email text, cvv text);
+         SELECT threadline.audit_as_decided('keys', mask => ARRAY['email'], plain => ARRAY['cvv'])",
+    );
+    let models = Models::new(vec![]);
+    let mut found = findings(&models, conn);
+    // The key has no fix.
+    assert_eq!(found.len(), 3);
+    found.retain(|finding| finding.fix.is_some());
+    assert_eq!(found.len(), 2);
+    for _ in 0..2 {
+        found.reverse();
+        fix(conn, &found);
+        run(
+            conn,
+            "DELETE FROM keys; INSERT INTO keys VALUES ('k', 'secret', 'secret', 'secret', '1')",
+        );
+        assert_eq!(
+            value(
+                conn,
+                "SELECT row_data FROM threadline.audit_changes ORDER BY id DESC LIMIT 1"
+            )
+            .as_deref(),
+            Some(r#"{"cvv": "1", "email": "***", "token": "k"}"#)
+        );
+    }
+}
+
 #[test]
 fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
     let (_, conn) = &mut Database::with(USERS);

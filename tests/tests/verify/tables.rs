@@ -40,6 +40,40 @@ fn a_table_created_again_is_audited_again_under_its_old_policy() {
     assert_eq!(found(conn), ["audit-interrupted public.items"]);
 }
 
+/// Nobody decided about the columns that came with it.
+#[test]
+fn a_table_created_again_with_more_columns_is_audited_without_them_if_they_may_be_secret() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE items (id int PRIMARY KEY, name text, pin text);
+         SELECT threadline.audit('items', mask => ARRAY['pin']);
+         CREATE TABLE plain_items (id int PRIMARY KEY, name text);
+         SELECT threadline.audit('plain_items')",
+    );
+    let findings = drift(
+        conn,
+        "DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, name text, pin text, note text, token text);
+         DROP TABLE plain_items; CREATE TABLE plain_items (id int PRIMARY KEY, name text, note text, token text)",
+        &[
+            "table-recreated public.items",
+            "table-recreated public.plain_items",
+        ],
+    );
+    let fixes: Vec<_> = findings
+        .iter()
+        .filter_map(|found| found.fix.as_deref())
+        .collect();
+    assert_eq!(
+        fixes,
+        [
+            "SELECT threadline.audit_as_decided('public.items', mask => ARRAY['pin'], exclude => ARRAY['note', 'token']);",
+            "SELECT threadline.audit_as_decided('public.plain_items', exclude => ARRAY['token']);",
+        ]
+    );
+}
+
 #[test]
 fn a_capture_without_its_policy_is_found() {
     let (_, conn) = &mut Database::with(

@@ -156,7 +156,7 @@ pub(crate) struct Record {
 #[derive(Debug, clap::Args)]
 pub(super) struct Paging {
     /// At most this many entries
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value = "50", value_parser = at_least_one)]
     limit: usize,
     /// The end of a page, to continue with the next one
     #[arg(long)]
@@ -171,6 +171,15 @@ pub(super) struct Common {
     json: bool,
     #[command(flatten)]
     database: Database,
+}
+
+/// Parses a limit. A page of no entries would look as if nothing matched.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a page has at least one entry; `--count` gives their number".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {

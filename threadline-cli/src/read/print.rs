@@ -9,6 +9,7 @@ use threadline::{
 };
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
+use crate::terminal::ended;
 pub(crate) use crate::terminal::print;
 
 /// Prints results as text or as JSON.
@@ -163,6 +164,9 @@ impl Output {
             } else {
                 self.row(&image)?;
                 print("");
+            }
+            if ended() {
+                break;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@
 CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_transaction bigint := threadline.current_transaction();

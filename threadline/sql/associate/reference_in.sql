@@ -6,6 +6,8 @@ CREATE OR REPLACE FUNCTION threadline.reference_in(
     OUT table_id integer, OUT relation regclass, OUT columns text[]
 )
 LANGUAGE plpgsql STABLE
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -55,7 +57,7 @@ BEGIN
     relation := threadline.relation_of(table_id);
 
     IF columns IS NULL THEN
-        SELECT pg_catalog.jsonb_agg(k.named ORDER BY k.oid), pg_catalog.count(*) FILTER (WHERE k.by_key) INTO tl_keys
+        SELECT pg_catalog.jsonb_agg(k.named ORDER BY k.oid) INTO tl_keys
         FROM (
             SELECT c.oid,
                    pg_catalog.jsonb_agg(child.attname ORDER BY pg_catalog.array_position(tl_key, parent.attname::text)) AS named,
@@ -65,6 +67,8 @@ BEGIN
             JOIN pg_catalog.pg_attribute AS child ON child.attrelid = c.conrelid AND child.attnum = pair.child
             JOIN pg_catalog.pg_attribute AS parent ON parent.attrelid = c.confrelid AND parent.attnum = pair.parent
             WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = relation AND c.confrelid = threadline.relation_of(referred)
+              -- A row that refers to a period names a part of it, and not the key.
+              AND pg_catalog.strpos(pg_catalog.pg_get_constraintdef(c.oid), ', PERIOD ') = 0
             GROUP BY c.oid
         ) AS k
         WHERE k.by_key;

@@ -28,7 +28,7 @@ BEGIN
     FOR tl_part IN
         SELECT c.oid
         FROM pg_class AS c
-        WHERE c.relkind IN ('r', 'p') AND (
+        WHERE c.relkind IN ('r', 'p', 'f') AND (
             c.oid = target
             OR (c.oid IN (SELECT relid FROM pg_partition_tree(target)) AND NOT EXISTS (
                 SELECT FROM pg_trigger AS t

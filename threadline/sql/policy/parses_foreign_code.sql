@@ -6,6 +6,7 @@
 CREATE OR REPLACE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     tl_bare text := threadline.unquoted(condition);

@@ -1,5 +1,6 @@
 -- Moves visible entries of the journal into the ledger, oldest first, and returns their number; 0
--- if there is nothing to do, or another session is posting. Call it until it returns 0:
+-- if there is nothing to do, or another session is posting. Call it until it returns 0, in
+-- transactions of isolation level READ COMMITTED; in others it does nothing:
 --
 --   SELECT threadline.post();
 --

@@ -1,5 +1,6 @@
 -- Returns the open transactions that wrote audited rows, or an action, and may have done so by an
--- instant: `since` and `application_name` where the role may see them. Open transactions that
+-- instant: `since` and `application_name` where the role may see them. A prepared transaction has
+-- no session, but a name, the one with which it can be committed or rolled back. Open transactions that
 -- began to write after others which began after the instant do not count: ids are assigned in the
 -- order in which transactions first write.
 --
@@ -7,7 +8,7 @@
 -- the locks were read is visible to later snapshots. So query this first and read then.
 CREATE OR REPLACE FUNCTION threadline.open_writers(
     instant timestamptz,
-    OUT pid integer, OUT since timestamptz, OUT application_name text
+    OUT pid integer, OUT since timestamptz, OUT application_name text, OUT prepared text
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -25,9 +26,15 @@ BEGIN
         LIMIT 10
     ) AS opened;
     RETURN QUERY
-    SELECT writes.pid, a.xact_start, nullif(a.application_name, '')
+    SELECT writes.pid, coalesce(a.xact_start, p.prepared), nullif(a.application_name, ''), p.gid
     FROM pg_locks AS writes
     LEFT JOIN pg_stat_activity AS a ON a.pid = writes.pid
+    LEFT JOIN LATERAL (
+        SELECT x.gid, x.prepared
+        FROM pg_locks AS own
+        JOIN pg_prepared_xacts AS x ON x.transaction = own.transactionid
+        WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock' AND own.virtualtransaction = writes.virtualtransaction
+    ) AS p ON writes.pid IS NULL
     WHERE writes.locktype = 'relation' AND writes.mode = 'RowExclusiveLock'
       AND writes.relation = 'threadline.journal'::regclass
       -- A session that posts writes nothing else.
@@ -46,7 +53,7 @@ BEGIN
           WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
             AND own.virtualtransaction = writes.virtualtransaction
             AND tl_later <= threadline.full_xid(own.transactionid)::text::numeric)
-    ORDER BY a.xact_start, writes.pid;
+    ORDER BY 2, 1;
 END
 $$;
 COMMENT ON FUNCTION threadline.open_writers(timestamptz) IS

@@ -13,7 +13,7 @@ BEGIN
     END IF;
     RETURN coalesce(
         (SELECT 'a transaction that wrote audited rows by then is still open: '
-             || string_agg(concat_ws(', ', 'pid ' || w.pid, 'since ' || w.since, w.application_name), '; ')
+             || string_agg(concat_ws(', ', 'pid ' || w.pid, 'prepared transaction ' || quote_literal(w.prepared), 'since ' || w.since, w.application_name), '; ')
          FROM threadline.open_writers(instant) AS w),
         'a transaction that wrote audited rows by then was still open when this one began');
 END

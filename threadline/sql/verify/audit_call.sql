@@ -1,13 +1,16 @@
 -- Returns the call that audits a table again under its recorded policy and also excludes the
--- columns in `excluding`.
-CREATE OR REPLACE FUNCTION threadline.audit_call(audited_table integer, target regclass, excluding text[] DEFAULT '{}') RETURNS text
+-- columns in `excluding`. With `continues`, the table replaces that one under its policy, of which
+-- columns that the table does not have are left out.
+CREATE OR REPLACE FUNCTION threadline.audit_call(
+    audited_table integer, target regclass, excluding text[] DEFAULT '{}', continues regclass DEFAULT NULL
+) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%s);', concat_ws(', ', quote_literal(target::text), (
         SELECT string_agg(format('%s => %s', a.name, a.value), ', ' ORDER BY array_position(
-            '{mask,exclude,require_actor,keyless,columns,operations,condition,plain,hash,ignore,keep,personal,subject}'::text[], a.name))
+            '{mask,exclude,require_actor,keyless,columns,operations,condition,plain,hash,ignore,keep,personal,subject,continues}'::text[], a.name))
         FROM (
             -- Columns under their present names.
             SELECT named.list, CASE named.list
@@ -24,7 +27,9 @@ AS $$
                 SELECT 'subject', f.key, f.value FROM jsonb_each(t.policy -> 'subject') AS f
             ) AS named (list, "column", names)
             LEFT JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text) ON k.name = named.column
-            LEFT JOIN threadline.columns_of(target) AS live ON live.number = k.number AND t.relation = target
+            LEFT JOIN threadline.columns_of(coalesce(continues, target)) AS live
+                ON live.number = k.number AND t.relation = coalesce(continues, target)
+            WHERE continues IS NULL OR coalesce(live.name, named.column) IN (SELECT c.name FROM threadline.columns_of(target) AS c)
             GROUP BY named.list
             UNION ALL
             SELECT 'operations', format('ARRAY[%s]', string_agg(quote_literal(o), ', '))
@@ -38,6 +43,8 @@ AS $$
             SELECT 'require_actor', 'true' WHERE (t.policy -> 'require_actor')::boolean
             UNION ALL
             SELECT 'keyless', 'true' WHERE t.key_columns = '{}'
+            UNION ALL
+            SELECT 'continues', quote_literal(continues::text) WHERE continues IS NOT NULL
         ) AS a (name, value))))
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

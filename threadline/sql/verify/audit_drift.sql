@@ -17,16 +17,25 @@ BEGIN
             'SELECT threadline.note_installed_code();')::threadline.finding;
     ELSE
         RETURN QUERY
+        WITH differing AS MATERIALIZED (
+            SELECT coalesce(there.object, known.object) AS object, known.object IS NULL AS is_foreign, there.object IS NULL AS is_missing
+            FROM threadline.own_objects() AS there
+            FULL JOIN threadline.installed_code AS known ON known.object = there.object
+            WHERE there.object IS NULL OR known.object IS NULL OR there.digest <> known.digest
+               OR (known.server_major = tl_major AND there.shown_digest IS DISTINCT FROM known.shown_digest)
+        )
         SELECT 'audit-altered', 'threadline',
-               format(CASE WHEN known.object IS NULL THEN '%s was not installed by Threadline'
-                           WHEN there.object IS NULL THEN '%s is missing'
-                           ELSE '%s is not as it was installed' END, coalesce(there.object, known.object)),
-               CASE WHEN known.object IS NULL AND there.object ~ '^(function|procedure|aggregate|view|table|index|trigger|rule|policy|type|sequence|materialized view|operator) '
-                    THEN format('DROP %s;', there.object) END
-        FROM threadline.own_objects() AS there
-        FULL JOIN threadline.installed_code AS known ON known.object = there.object
-        WHERE there.object IS NULL OR known.object IS NULL OR there.digest <> known.digest
-           OR (known.server_major = tl_major AND there.shown_digest IS DISTINCT FROM known.shown_digest)
+               format(CASE WHEN d.is_foreign THEN '%s was not installed by Threadline'
+                           WHEN d.is_missing THEN '%s is missing'
+                           ELSE '%s is not as it was installed' END, d.object),
+               -- Somebody may need the rows of a table.
+               CASE WHEN NOT d.is_foreign THEN NULL
+                    WHEN d.object ~ '^table threadline[.]' THEN format('ALTER TABLE %s SET SCHEMA public;', substr(d.object, 7))
+                    WHEN d.object ~ '^(function|procedure|aggregate|view|index|trigger|rule|policy|type|sequence|materialized view|operator) '
+                    THEN format('DROP %s;', d.object) END
+        FROM differing AS d
+        -- What is attached to a foreign table goes with it.
+        WHERE (d.is_foreign AND 'table ' || substring(d.object FROM ' on (threadline[.].*)$') IN (SELECT f.object FROM differing AS f WHERE f.is_foreign)) IS NOT true
         ORDER BY 3;
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',

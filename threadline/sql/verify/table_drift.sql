@@ -27,7 +27,7 @@ BEGIN
         ELSIF NOT tl_audited.known THEN
             RETURN NEXT ROW('table-recreated', tl_audited.relation::text,
                 'it was created anew, or restored without triggers, and nothing of it is recorded',
-                threadline.audit_call(tl_audited.id, tl_audited.relation))::threadline.finding;
+                threadline.successor_call(tl_audited.id, tl_audited.relation, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
             RETURN QUERY

@@ -8,17 +8,17 @@ BEGIN
     SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,
            CASE WHEN former.relation IS NULL THEN 'nothing of it is recorded'
                 ELSE format('nothing of it is recorded; the audited table that had this name is called %s now', former.relation) END,
-           format('SELECT threadline.audit(%L%s%s%s%s);', c.oid::regclass,
-               ', continues => ' || quote_literal(former.relation::regclass::text),
-               CASE WHEN former.relation IS NULL AND NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
-               (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
-                WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
-               (SELECT ', hash => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
-                WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)))
+           CASE WHEN former.relation IS NOT NULL THEN threadline.successor_call(former.id, former.relation, c.oid)
+                ELSE format('SELECT threadline.audit(%L%s%s%s);', c.oid::regclass,
+                    CASE WHEN NOT EXISTS (SELECT FROM threadline.key_columns_of(c.oid)) THEN ', keyless => true' END,
+                    (SELECT ', exclude => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+                     WHERE s.name NOT IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k)),
+                    (SELECT ', hash => ARRAY[' || string_agg(quote_literal(s.name), ', ') || ']' FROM threadline.secret_columns(c.oid) AS s
+                     WHERE s.name IN (SELECT k.name FROM threadline.key_columns_of(c.oid) AS k))) END
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (
-        SELECT at.relation
+        SELECT t.id, at.relation
         FROM threadline.audited_tables AS t
         CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
         WHERE (t.schema_name, t.table_name) = (n.nspname, c.relname) AND t.unaudited_at IS NULL AND at.relation <> c.oid

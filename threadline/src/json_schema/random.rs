@@ -159,7 +159,7 @@ impl Dice {
                 open: self.some(|dice| {
                     let since = dice.maybe(Self::instant).map(|at| at.to_rfc3339());
                     serde_json::from_value(
-                        json!({"pid": dice.roll(99), "since": since, "application_name": dice.maybe(Self::text)}),
+                        json!({"pid": dice.maybe(|dice| dice.roll(99)), "prepared": dice.maybe(Self::text), "since": since, "application_name": dice.maybe(Self::text)}),
                     )
                     .unwrap()
                 }),

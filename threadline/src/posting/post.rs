@@ -11,7 +11,9 @@ use crate::telemetry::Clock;
 /// continuously. Without one, reading through this crate outside a transaction posts first,
 /// when some hundred entries wait.
 ///
-/// Returns 0 inside a transaction, on a standby, and while another session posts.
+/// Returns 0 inside a transaction, on a standby, and while another session posts. The
+/// `statement_timeout` and the `default_transaction_isolation` of the role or the database
+/// do not apply.
 ///
 /// ```
 /// # use threadline_test_server::doctest::*;
@@ -29,7 +31,7 @@ use crate::telemetry::Clock;
 pub fn post<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
     C::answer(async move {
         let clock = Clock::start();
-        clock.posted(POST.all(conn).await)
+        clock.posted(POST.all_on_own_terms(conn).await)
     })
 }
 

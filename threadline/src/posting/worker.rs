@@ -137,9 +137,9 @@ impl Worker {
         loop {
             let clock = Clock::start();
             let turn = clock.posted(match &mut connection {
-                Some(conn) => POST.one(conn).await,
+                Some(conn) => POST.one_on_own_terms(conn).await,
                 None => match connect().await {
-                    Ok(conn) => POST.one(connection.insert(conn)).await,
+                    Ok(conn) => POST.one_on_own_terms(connection.insert(conn)).await,
                     Err(error) => Err(error.into()),
                 },
             });

@@ -1,4 +1,4 @@
-SELECT GROUPING(c.day, t.table_name, c.op, x.actor_type), c.day::text, t.schema_name, t.table_name, c.op,
+SELECT GROUPING(c.day, t.table_name, c.op, x.actor_type), pg_catalog.to_char(c.day, 'YYYY-MM-DD'), t.schema_name, t.table_name, c.op,
        x.actor_type, x.actor_id, count(*)
 FROM (
     SELECT (c.captured_at AT TIME ZONE 'UTC')::date AS day, c.op::text AS op, c.table_id, c.transaction_id

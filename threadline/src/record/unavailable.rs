@@ -110,9 +110,11 @@ pub enum Unavailable {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OpenTransaction {
-    /// The process id of its session on the server.
-    pub pid: i32,
-    /// The time at which it began, if the querying role may see it.
+    /// The process id of its session on the server. `None` if it is prepared.
+    pub pid: Option<i32>,
+    /// The name of a prepared transaction, for `COMMIT PREPARED` or `ROLLBACK PREPARED`.
+    pub prepared: Option<String>,
+    /// The time at which it began, or was prepared, if the querying role may see it.
     #[serde(default, with = "portable::optional_instant")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Instant>"))]
     pub since: Option<DateTime<Utc>>,
@@ -122,7 +124,11 @@ pub struct OpenTransaction {
 
 impl Display for OpenTransaction {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "pid {}", self.pid)?;
+        match (self.pid, &self.prepared) {
+            (Some(pid), _) => write!(f, "pid {pid}")?,
+            (None, Some(name)) => write!(f, "prepared transaction {name:?}")?,
+            (None, None) => f.write_str("unknown session")?,
+        }
         if let Some(since) = self.since {
             write!(f, ", since {since}")?;
         }

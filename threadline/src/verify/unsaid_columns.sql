@@ -1,10 +1,12 @@
 -- Columns whose names suggest a secret, that are recorded as they are, or will be from the next
--- refresh on, without an explicit policy.
+-- refresh on, without an explicit policy. The fix is the same for all of a table, because each
+-- call replaces the policy.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,
        policy.column_policy = 'plain' AS is_recorded,
-       threadline.audit_call(t.id, c.oid, ARRAY[live.name]) AS fix
+       threadline.audit_call(t.id, c.oid, pg_catalog.array_agg(live.name) FILTER (WHERE (k.name = ANY (t.key_columns)) IS NOT true)
+           OVER (PARTITION BY t.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS fix
 FROM threadline.audited_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = threadline.locate_table(t.id)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -49,15 +49,13 @@ pub(super) enum Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(super) fn of(sql: &'a str) -> Self {
-        let body = without_comments(sql);
+        let body = &sql[before_statement(sql)..];
         let end = body
             .find(|c: char| !c.is_ascii_alphabetic())
             .unwrap_or(body.len());
         match body[..end].to_ascii_uppercase().as_str() {
             "BEGIN" | "START" => {
-                let from = sql.len() - body.len();
-                let end = sql[from..].find(';').map_or(sql.len(), |at| from + at);
-                let (begin, rest) = sql.split_at(end);
+                let (begin, rest) = sql.split_at(sql.len() - body.len() + statement(body));
                 Self::Begins(begin, rest)
             }
             "ABORT" | "COMMIT" | "END" | "PREPARE" | "RELEASE" | "ROLLBACK" | "SAVEPOINT" => {
@@ -79,17 +77,58 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Returns the text from its first statement on.
-fn without_comments(sql: &str) -> &str {
-    let sql = sql.trim_start();
-    let rest = if let Some(comment) = sql.strip_prefix("--") {
-        comment.split_once('\n').map(|(_, rest)| rest)
-    } else if let Some(comment) = sql.strip_prefix("/*") {
-        comment.split_once("*/").map(|(_, rest)| rest)
-    } else {
-        return sql;
-    };
-    rest.map_or("", without_comments)
+/// Returns the length of what precedes the first statement: spaces, comments, and empty statements.
+fn before_statement(sql: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &sql[at..];
+        let spaces = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_whitespace() || c == ';')
+                .len();
+        match spaces + comment(&rest[spaces..]) {
+            0 => return at,
+            skipped => at += skipped,
+        }
+    }
+}
+
+/// Returns the length of a statement without literals, up to its semicolon. One in a comment does
+/// not end it.
+fn statement(sql: &str) -> usize {
+    let mut at = 0;
+    while let Some(next) = sql[at..].chars().next() {
+        match comment(&sql[at..]) {
+            0 if next == ';' => break,
+            0 => at += next.len_utf8(),
+            skipped => at += skipped,
+        }
+    }
+    at
+}
+
+/// Returns the length of the comment at the beginning of a text; 0 if there is none. As in SQL,
+/// `/*` nests.
+fn comment(sql: &str) -> usize {
+    if sql.starts_with("--") {
+        return sql.find('\n').unwrap_or(sql.len());
+    }
+    let (mut at, mut depth) = (0, 0);
+    while let Some(next) = sql[at..].chars().next() {
+        if sql[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if depth > 0 && sql[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+        } else if depth > 0 {
+            at += next.len_utf8();
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    at
 }
 
 #[cfg(test)]
@@ -109,7 +148,32 @@ mod tests {
         assert_eq!(Batch::of(" ROLLBACK"), Batch::Controls);
         assert_eq!(Batch::of("SELECT 1; BEGIN"), Batch::Works);
         assert_eq!(Batch::of("beginning"), Batch::Works);
+        assert_eq!(
+            Batch::of("; /* a /* b */ begin */ BEGIN; SELECT 1"),
+            Batch::Begins("; /* a /* b */ begin */ BEGIN", "; SELECT 1")
+        );
+        assert_eq!(Batch::of("/* BEGIN */"), Batch::Works);
+        assert_eq!(Batch::of("/* not closed; BEGIN"), Batch::Works);
         assert_eq!(Batch::of("-- nothing"), Batch::Works);
         assert_eq!(Batch::of(""), Batch::Works);
+    }
+
+    /// Its rest would be run as SQL.
+    #[test]
+    fn a_semicolon_in_a_comment_does_not_end_the_statement() {
+        assert_eq!(
+            Batch::of("BEGIN -- first; DELETE FROM members\n; SELECT 1"),
+            Batch::Begins("BEGIN -- first; DELETE FROM members\n", "; SELECT 1")
+        );
+        assert_eq!(
+            Batch::of("BEGIN /* ü; /* x; */ y; */ READ ONLY; SELECT 1"),
+            Batch::Begins("BEGIN /* ü; /* x; */ y; */ READ ONLY", "; SELECT 1")
+        );
+        assert_eq!(
+            Batch::of("BEGIN -- the end;"),
+            Batch::Begins("BEGIN -- the end;", "")
+        );
+        let under = Batch::of("BEGIN -- the end;").under("BEGIN -- the end;", "x");
+        assert!(under.starts_with("BEGIN -- the end;\n; SELECT "), "{under}");
     }
 }

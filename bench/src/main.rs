@@ -1,6 +1,7 @@
 //! Measures what threadline costs: `cargo xtask bench`.
 
 mod capture;
+mod checks;
 mod exports;
 mod goals;
 mod memory;
@@ -59,6 +60,9 @@ fn main() -> ExitCode {
     }
     if options.wants("pages") {
         pages::run(&url, quick, goals);
+    }
+    if options.wants("checks") {
+        checks::structure(&mut conn, goals);
     }
     if options.wants("retention") {
         retention::run(quick, goals);

@@ -1,7 +1,14 @@
 //! The options of the command line.
 
 /// All parts that can be measured separately, without the workloads of capture.
-const PARTS: [&str; 5] = ["capture", "reads", "exports", "pages", "retention"];
+const PARTS: [&str; 6] = [
+    "capture",
+    "reads",
+    "exports",
+    "pages",
+    "checks",
+    "retention",
+];
 
 #[derive(Debug)]
 pub(crate) struct Options {

@@ -11,6 +11,7 @@ use threadline::{
     ActorRef, Audited, Filter, Models, Unavailable, actor_history, timeline, transaction,
 };
 
+use crate::checks;
 use crate::goals::{Bound, Goals};
 use crate::numbers::thousands;
 use crate::sql::number;
@@ -31,6 +32,8 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     if loaded.is_err() {
         load(conn, changes(quick));
     }
+
+    checks::chains(conn, goals);
 
     // The subject of each query does not depend on the day of the run.
     let kept_since = Utc::now() - YEAR * 2;

@@ -311,23 +311,6 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
     protected.protect();
     assert_eq!(rows(&mut protected.admin, findings), [""; 0]);
 }
-
-#[test]
-fn the_comparison_takes_less_than_a_moment() {
-    let mut protected = Protected::new();
-    let mut best = f64::MAX;
-    for _ in 0..20 {
-        let started = std::time::Instant::now();
-        rows(
-            &mut protected.admin,
-            "SELECT * FROM threadline.audit_drift()",
-        );
-        best = best.min(started.elapsed().as_secs_f64());
-    }
-    // On the machine where it was measured; half of it is PostgreSQL deparsing functions.
-    assert!(best < 0.15, "{best} s");
-}
-
 /// Rights that were granted before to a role that is not one of those named.
 #[test]
 fn rights_that_were_given_before_end_with_protection() {

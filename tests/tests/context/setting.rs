@@ -194,16 +194,14 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
             conn,
             "SELECT actor_id, count(*) FROM threadline.changes GROUP BY actor_id ORDER BY actor_id"
         ),
-        ["forger | 4", "victim | 1", "NULL | 13"]
+        ["forger | 3", "victim | 1", "NULL | 14"]
     );
 }
 
 /// Injected SQL can set it for a session, which a pool gives to the next user.
 #[test]
 fn a_context_that_was_left_in_the_session_names_nobody() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    setup(conn);
+    let (_, conn) = &mut Database::with(NOTES);
     run(
         conn,
         "CREATE TABLE strict (id int PRIMARY KEY); SELECT threadline.audit('strict', require_actor => true)",

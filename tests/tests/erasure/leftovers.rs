@@ -24,8 +24,7 @@ fn set_aside(conn: &mut PgConnection) {
 /// The audit cannot know that the actor `user:42` is the person of the record 42.
 #[test]
 fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased() {
-    let database = Database::new();
-    let conn = &mut people(&database);
+    let (database, conn) = &mut people();
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (43, 'bob@a', NULL, 'free')",
@@ -65,7 +64,7 @@ fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased()
         .erase(conn)
         .unwrap();
     assert_eq!(left(conn, &erased), ["admin:42 1 1", "user:42 2 2"]);
-    assert_eq!(stored(&database, "203.0.113."), 10);
+    assert_eq!(stored(database, "203.0.113."), 10);
     let again = Erasure::of("users", "42", "request 31")
         .actor(ActorRef::user("42").unwrap())
         .erase(conn)
@@ -73,7 +72,7 @@ fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased()
     assert_eq!(left(conn, &again), ["admin:42 1 1"]);
     assert_eq!(left(conn, &erased), ["admin:42 1 1"]);
     // Those of others stay, under whatever id.
-    assert_eq!(stored(&database, "203.0.113."), 6);
+    assert_eq!(stored(database, "203.0.113."), 6);
     let other = Erasure::of("users", "99", "request 32")
         .erase(conn)
         .unwrap();

@@ -335,8 +335,7 @@ fn a_process_that_is_killed_leaves_no_file_that_looks_complete() {
 #[cfg(unix)]
 #[test]
 fn a_link_that_was_planted_is_not_followed() {
-    let database = filled();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled();
     let dir = folder("planted");
     let other = dir.join("other");
     fs::write(&other, "kept").unwrap();
@@ -362,7 +361,7 @@ fn a_link_that_was_planted_is_not_followed() {
 
 #[test]
 fn two_exports_to_one_path_do_not_mix() {
-    let database = filled();
+    let (database, mut conn) = filled();
     let dir = folder("twice");
     let path = dir.join("a.csv");
     let exported = Export::new(Filter::new())
@@ -378,7 +377,7 @@ fn two_exports_to_one_path_do_not_mix() {
                 assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
             }
         })
-        .write_file(&mut database.connect(), ExportFormat::Csv, &path)
+        .write_file(&mut conn, ExportFormat::Csv, &path)
         .unwrap();
     assert_eq!(exported.changes, 2_000);
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2_001);
@@ -390,7 +389,7 @@ fn two_exports_to_one_path_do_not_mix() {
 fn only_its_owner_may_read_a_file_also_while_it_is_written() {
     use std::os::unix::fs::PermissionsExt;
 
-    let database = filled();
+    let (_, conn) = &mut filled();
     let dir = folder("mode");
     let path = dir.join("a.csv");
     // The mode of a file that is replaced does not count.
@@ -404,7 +403,7 @@ fn only_its_owner_may_read_a_file_also_while_it_is_written() {
                 assert_eq!(mode(&partial.unwrap()), 0o600);
             }
         })
-        .write_file(&mut database.connect(), ExportFormat::Csv, &path)
+        .write_file(conn, ExportFormat::Csv, &path)
         .unwrap();
     assert_eq!(mode("a.csv"), 0o600);
 }

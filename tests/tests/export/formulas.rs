@@ -113,10 +113,7 @@ fn formula_signs_inside_a_text_are_unchanged() {
 /// full-width signs for signs.
 #[test]
 fn neither_blanks_nor_wide_signs_hide_a_formula() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
     let before = [

@@ -77,7 +77,7 @@ fn every_command_prints_documents_of_its_schema() {
         (
             Document,
             "Page_TimelineEntry",
-            &["timeline", "--limit", "0"],
+            &["timeline", "--limit", "1"],
         ),
         (Document, "Page_TimelineEntry", &["actor", "nobody"]),
         (Document, "Count", &["timeline", "--count"]),

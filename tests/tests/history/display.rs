@@ -47,9 +47,7 @@ fn a_change_reads_as_a_person_would_say_it() {
 
 #[test]
 fn no_value_turns_text_round_or_controls_a_terminal() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE notes (book text, page int, body text, \"c\u{202e}d\" jsonb, PRIMARY KEY (book, page)); SELECT threadline.audit('notes')",
     );
     for bad in [

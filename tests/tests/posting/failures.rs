@@ -19,7 +19,7 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
         conn,
         "ALTER TABLE threadline.ledger_changes ADD CONSTRAINT refused CHECK (record_key <> '17')",
     );
-    threadline::post(conn).unwrap();
+    post(conn).unwrap();
     let waiting = threadline::waiting(conn).unwrap();
     assert_eq!((waiting.entries, waiting.set_aside), (0, 1));
     assert_eq!(
@@ -39,7 +39,7 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
         "ALTER TABLE threadline.ledger_changes DROP CONSTRAINT refused",
     );
     run(conn, "SELECT threadline.post_again()");
-    threadline::post(conn).unwrap();
+    post(conn).unwrap();
     assert_eq!(
         value(
             conn,
@@ -57,7 +57,7 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
     for id in 1..=5 {
         run(conn, &format!("INSERT INTO items VALUES ({id}, 'before')"));
     }
-    threadline::post(conn).unwrap();
+    post(conn).unwrap();
     run(conn, "ALTER SEQUENCE threadline.entry_ids RESTART");
     assert_eq!(
         rows(conn, "SELECT code FROM threadline.posting_drift()"),
@@ -68,7 +68,7 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
         "BEGIN; SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"1\"}}');
          UPDATE items SET name = 'after'; DELETE FROM items WHERE id = 3; COMMIT",
     );
-    threadline::post(conn).unwrap();
+    post(conn).unwrap();
     assert_eq!(
         value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
         Some("0")
@@ -123,7 +123,7 @@ fn ids_that_start_again_beside_others_keep_the_order_of_changes() {
             &format!("{ITEMS} INSERT INTO items SELECT i, 'a' FROM generate_series(1, 9) AS i"),
         );
         if posted_before {
-            threadline::post(conn).unwrap();
+            post(conn).unwrap();
         }
         run(conn, "UPDATE items SET name = 'b' WHERE id = 1");
         run(
@@ -142,7 +142,7 @@ fn ids_that_start_again_beside_others_keep_the_order_of_changes() {
         if post_all {
             run(conn, "SELECT threadline.post_all()");
         } else {
-            threadline::post(conn).unwrap();
+            post(conn).unwrap();
         }
         assert_eq!(
             rows(
@@ -181,7 +181,7 @@ fn a_poster_that_is_killed_loses_and_doubles_nothing() {
     for _ in 0..10 {
         let mut poster = database.connect();
         let pid = value(&mut poster, "SELECT pg_backend_pid()").unwrap();
-        let killed = std::thread::spawn(move || {
+        let killed = thread::spawn(move || {
             for _ in 0..3 {
                 let _ = diesel::sql_query("SELECT threadline.post(200)").execute(&mut poster);
             }
@@ -189,7 +189,7 @@ fn a_poster_that_is_killed_loses_and_doubles_nothing() {
         run(admin, &format!("SELECT pg_terminate_backend({pid})"));
         killed.join().unwrap();
     }
-    threadline::post(conn).unwrap();
+    post(conn).unwrap();
     assert_eq!(
         rows(
             conn,
@@ -227,9 +227,7 @@ fn neither_a_timeout_nor_the_isolation_level_of_the_role_stops_posting() {
                 || {
                     poster
                         .take()
-                        .ok_or(diesel::ConnectionError::InvalidConnectionUrl(
-                            "one".to_owned(),
-                        ))
+                        .ok_or(ConnectionError::InvalidConnectionUrl("one".to_owned()))
                 },
                 |_, turn| {
                     posted = turn;

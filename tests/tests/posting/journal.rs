@@ -185,9 +185,7 @@ fn time_outs_and_conflicts_are_the_applications_to_see() {
 /// other error, which a cast of the application may raise, lets them pass first.
 #[test]
 fn no_function_hides_an_error_of_the_server() {
-    let conn = &mut rolled_back();
-    run(
-        conn,
+    let conn = &mut rolled_back_with(
         "CREATE TABLE secrets (id int PRIMARY KEY, name text, pin int); SELECT threadline.audit('secrets', mask => '{pin}')",
     );
     assert_eq!(

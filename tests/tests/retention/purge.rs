@@ -275,8 +275,7 @@ fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more()
 /// Queries about the past do not know of the former.
 #[test]
 fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     let missing = |conn: &mut PgConnection| {
         rows(
             conn,
@@ -327,8 +326,7 @@ fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
 /// So no table waits behind one that has old changes each time.
 #[test]
 fn the_table_that_was_purged_least_recently_is_next() {
-    let database = Database::new();
-    let conn = &mut kept(&database);
+    let (_, conn) = &mut Database::with(KEPT);
     run(
         conn,
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', keep => '3 years');

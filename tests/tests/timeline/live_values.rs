@@ -81,11 +81,9 @@ ORDER BY 1, 2";
 
 #[test]
 fn the_value_of_a_live_row_is_that_of_its_image() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, TABLES);
+    let (_, conn) = &mut Database::with(TABLES);
     for settings in [
-        "",
+        "RESET ALL",
         "SET timezone = 'Asia/Tokyo'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'sql_standard'",
         "SET bytea_output = 'escape'; SET extra_float_digits = -10; SET search_path = pg_catalog",
     ] {

@@ -204,8 +204,7 @@ fn of_tables(tables: &[&str]) -> Scope {
 
 #[test]
 fn an_overview_with_its_page_is_the_same_as_each_alone() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     run(conn, LARGE);
     run(conn, LOGINS);
     vacuum(conn);
@@ -232,8 +231,7 @@ fn an_overview_with_its_page_is_the_same_as_each_alone() {
 
 #[test]
 fn a_page_may_be_longer_than_its_overview() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     let page = timeline(Filter::new()).limit(60);
     let (_, (page, _)) = ready(overview_and_page(conn, page, 10)).unwrap();
     assert_eq!((page.entries.len(), page.has_more), (60, true));
@@ -241,8 +239,7 @@ fn a_page_may_be_longer_than_its_overview() {
 
 #[test]
 fn a_count_within_reach_says_whether_there_may_be_more() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     let mut counted = |filter: &Filter, cap| ready(count_within_reach(conn, filter, cap)).unwrap();
     let record = Filter::new().table("ledger_1").record("1");
     let (all, more) = counted(&record, 100_000);
@@ -261,8 +258,7 @@ fn a_count_within_reach_says_whether_there_may_be_more() {
 
 #[test]
 fn a_scope_finds_the_same_when_its_tables_were_looked_up_before() {
-    let database = Database::new();
-    let conn = &mut history(&database);
+    let (_, conn) = &mut history();
     let scope = some_rows().table(TableScope::new("no_such_table"));
     let known = ready(with_tables(conn, &scope)).unwrap();
     assert_eq!(known, scope);

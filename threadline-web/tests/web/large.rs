@@ -129,11 +129,11 @@ async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_ar
         "{page}"
     );
 
-    let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
+    let id = value(conn, "SELECT max(transaction_id) FROM threadline.changes").unwrap();
     let fields = format!("transaction={id}&step=preview&reason=wrong");
     let page = small_answer(&router, "revert", fields).await;
     let shown = articles(&page);
-    assert!((20..200).contains(&shown), "{shown}");
+    assert!((20..200).contains(&shown), "{shown} in {page}");
     let amount = format!("300 changes would be made by this revert: the newest {shown} are shown");
     assert!(page.contains(&amount), "{amount} is not in {page}");
 

@@ -12,6 +12,17 @@ CREATE INDEX audit_actions_job
     ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
 
 DROP INDEX threadline.ledger_transactions_nobody;
+ALTER INDEX threadline.ledger_changes_table RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_changes_record RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_changes_removal RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_actor RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_actor_type RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_opened RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_xact RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_source RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_request RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_correlation RESET (deduplicate_items);
+ALTER INDEX threadline.ledger_transactions_job RESET (deduplicate_items);
 DROP INDEX threadline.audit_actions_occurred;
 DROP INDEX threadline.audit_actions_alone;
 DROP INDEX threadline.audit_actions_named;

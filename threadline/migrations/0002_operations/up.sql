@@ -233,3 +233,17 @@ CREATE INDEX audit_actions_job
 -- What was written without an actor is asked for in the order of transactions.
 CREATE INDEX ledger_transactions_nobody
     ON threadline.ledger_transactions (id) WHERE actor_type IS NULL;
+
+-- All entries of these indexes differ, because an id is in each. On a full page, PostgreSQL looks for
+-- equal ones in vain.
+ALTER INDEX threadline.ledger_changes_table SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_changes_record SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_changes_removal SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_actor SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_actor_type SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_opened SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_xact SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_source SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_request SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_correlation SET (deduplicate_items = off);
+ALTER INDEX threadline.ledger_transactions_job SET (deduplicate_items = off);

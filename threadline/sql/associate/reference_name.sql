@@ -2,6 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE cardinality(reference_name.columns)
                WHEN 1 THEN format('%I.%I', t.table_name, reference_name.columns[1])

@@ -31,7 +31,8 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     let named = [&erase[..], &["--column", "members.name"]].concat();
     let shown = done(&database, &named);
     assert!(
-        shown.starts_with("Erasure 1 of public.members:1 is done: values of "),
+        shown.starts_with("Erasure 1 of public.members:1 is done: values of ")
+            && shown.contains("If this is the same person, erase them too: audit erase --subject public.members:1 --actor user:1\n"),
         "{shown}"
     );
     let exported = done(&database, &["subject", "members:1"]);
@@ -55,9 +56,9 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     std::fs::write(&file, list).unwrap();
     let file = file.display().to_string();
     let shown = done(&database, &["erase", "--again", &file]);
-    assert_eq!(
-        shown,
-        "Erasure 2 of public.members:1 is done: values of 0 changes and texts of 0 actions and transactions.\n"
+    assert!(
+        shown.starts_with("Erasure 2 of public.members:1 is done: values of 0 changes and texts of 0 actions and transactions.\n"),
+        "{shown}"
     );
     run(
         conn,

@@ -13,7 +13,7 @@ SET search_path = pg_catalog, threadline, pg_temp
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    tl_exactly boolean := record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)';
+    tl_exactly boolean := threadline.is_digest(record_key);
     tl_by_column text;
 BEGIN
     IF tl_exactly IS NOT true THEN

@@ -71,10 +71,8 @@ BEGIN
             SELECT b.moved, b.posted INTO tl_moved, tl_posted FROM threadline.post_batch(tl_last, tl_position) AS b;
         EXCEPTION
             WHEN unique_violation THEN
-                PERFORM threadline.set_sequences();
-                IF NOT threadline.renumber_entries() THEN
-                    tl_error := SQLERRM;
-                END IF;
+                -- The first renumbers the entries itself, if a sequence was behind.
+                tl_error := CASE WHEN threadline.set_sequences() THEN NULL WHEN threadline.renumber_entries() THEN NULL ELSE SQLERRM END;
             WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR internal_error
               OR undefined_object OR undefined_function OR raise_exception THEN
                 tl_error := SQLERRM;

@@ -15,18 +15,18 @@ BEGIN
     -- As in threadline.post().
     tl_position := greatest(tl_position, (SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);
     PERFORM threadline.set_sequences();
-    BEGIN
-        SELECT b.posted INTO tl_posted
-        FROM (SELECT max(j.id) AS id FROM threadline.journal AS j) AS l
-        CROSS JOIN LATERAL threadline.post_batch(l.id, tl_position) AS b;
-    EXCEPTION WHEN unique_violation THEN
-        IF NOT threadline.renumber_entries() THEN
-            RAISE;
-        END IF;
-        SELECT b.posted INTO tl_posted
-        FROM (SELECT max(j.id) AS id FROM threadline.journal AS j) AS l
-        CROSS JOIN LATERAL threadline.post_batch(l.id, tl_position) AS b;
-    END;
+    LOOP
+        BEGIN
+            SELECT b.posted INTO tl_posted
+            FROM (SELECT max(j.id) AS id FROM threadline.journal AS j) AS l
+            CROSS JOIN LATERAL threadline.post_batch(l.id, tl_position) AS b;
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            IF NOT threadline.renumber_entries() THEN
+                RAISE;
+            END IF;
+        END;
+    END LOOP;
     UPDATE threadline.posting AS p SET last_position = tl_position + tl_posted, posted_at = clock_timestamp();
 END
 $$;

@@ -15,8 +15,7 @@ AS $$
 DECLARE
     tl_value jsonb;
 BEGIN
-    -- A key that was too long for the index is a digest.
-    IF query IS NULL OR record_key ~ '[.]{3} sha256:[0-9a-f]{64}("|$)' THEN
+    IF query IS NULL OR threadline.is_digest(record_key) THEN
         RETURN threadline.live_image(audited_table, target, record_key) -> column_name;
     END IF;
     EXECUTE query INTO tl_value USING record_key;

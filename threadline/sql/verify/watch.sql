@@ -4,7 +4,7 @@
 -- that `audit protect` creates. It compares the state after the command, so that audit(),
 -- refresh() and unaudit() record nothing, and it does not depend on settings. It also maintains
 -- threadline.known_partitions: which rows an attached partition holds, who removed it and when.
--- ALTER TABLE … TYPE … USING changes values bypassing the triggers, and records the action
+-- ALTER TABLE ... TYPE ... USING changes values bypassing the triggers, and records the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -17,6 +17,7 @@ macro_rules! code {
 code! {
     "capture/key_text",
     "capture/bounded_key",
+    "capture/is_digest",
     "capture/key_in_image",
     "capture/json_image",
     "capture/columns_of",

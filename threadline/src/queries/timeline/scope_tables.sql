@@ -1,4 +1,4 @@
--- The audited tables that a scope names, as [[place, name], …].
+-- The audited tables that a scope names, as [[place, name], ...].
 SELECT given.place::integer, t.id, t.schema_name, t.table_name, t.key_columns
 FROM jsonb_array_elements_text({0}) WITH ORDINALITY AS given (name, place)
 -- Looked up once for each name, not for each pair of a name and a table.

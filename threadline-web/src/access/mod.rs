@@ -132,9 +132,14 @@ impl Access {
 
     /// Limits a filter to the scope.
     fn narrow(&self, filter: Filter) -> Filter {
-        match &self.scope {
-            Some(scope) => filter.within(scope.clone()),
-            None => filter,
-        }
+        narrowed(filter, self.scope())
+    }
+}
+
+/// Limits a filter to a scope. No other function does this.
+fn narrowed(filter: Filter, scope: Option<&Scope>) -> Filter {
+    match scope {
+        Some(scope) => filter.within(scope.clone()),
+        None => filter,
     }
 }

@@ -24,7 +24,7 @@ use threadline::{
     TimelineEntry, Unavailable, Verification, actions, timeline, unmasked,
 };
 
-use super::Access;
+use super::{Access, narrowed};
 
 /// Retention and legal holds.
 #[derive(Debug, Default)]
@@ -61,10 +61,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
 
     /// Limits a filter to the scope, as [`Access::narrow`] does.
     fn narrow(&self, filter: Filter) -> Filter {
-        match &self.scope {
-            Some(scope) => filter.within(scope.clone()),
-            None => filter,
-        }
+        narrowed(filter, self.scope.as_ref())
     }
 
     /// Returns whether the scope compares values of rows, which a change may not contain.

@@ -8,6 +8,7 @@ use threadline::Models;
 
 use crate::goals::{Bound, Goals};
 use crate::numbers::thousands;
+use crate::samples::warm_median;
 use crate::sql::number;
 
 const TABLES: usize = 200;
@@ -28,17 +29,10 @@ pub(crate) fn structure(conn: &mut PgConnection, goals: &mut Goals) {
         ))
         .expect("a table is audited");
     }
-    let mut times: Vec<f64> = (0..CHECKS + 2)
-        .map(|_| {
-            let start = Instant::now();
-            let health = models.health(conn).expect("an answer");
-            assert!(health.healthy, "{:?}", health.findings);
-            start.elapsed().as_secs_f64() * 1000.0
-        })
-        .skip(2)
-        .collect();
-    times.sort_by(f64::total_cmp);
-    let median = times[times.len() / 2];
+    let median = warm_median(CHECKS, || {
+        let health = models.health(conn).expect("an answer");
+        assert!(health.healthy, "{:?}", health.findings);
+    });
     println!("\nhealth of {TABLES} tables: {median:.1} ms");
     goals.add(
         "health check of 200 tables",

@@ -9,6 +9,7 @@ use threadline::{Export, ExportFormat, Filter};
 
 use crate::goals::{Bound, Goals};
 use crate::memory;
+use crate::samples::median;
 
 const FORMATS: [(&str, ExportFormat); 3] = [
     ("CSV", ExportFormat::Csv),
@@ -30,10 +31,10 @@ pub(crate) fn run(conn: &mut PgConnection, url: &str, rows: usize, goals: &mut G
             rates.push(export(conn, format, rows));
         }
     }
-    let copied = median(&mut copies);
+    let copied = median(&copies).expect("a copy");
     println!("\n{rows} changes exported, beside COPY of the same query at {copied:.0} a second");
     for (rates, (name, _)) in rates.iter_mut().zip(FORMATS) {
-        let rate = median(rates);
+        let rate = median(rates).expect("an export");
         println!(
             "{name:8} {rate:>9.0} a second, {:.2} of COPY",
             rate / copied
@@ -89,9 +90,4 @@ fn copy_query(rows: usize) -> String {
          ORDER BY c.transaction_id DESC, c.id DESC",
         include_str!("../../threadline/src/statement/change_tables.sql"),
     )
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -21,6 +21,7 @@ use crate::goals::{Bound, Goals};
 use crate::memory;
 use crate::numbers::thousands;
 use crate::reads;
+use crate::samples::median;
 use crate::sql::number;
 
 /// The number of requests for each page; the median counts.
@@ -104,9 +105,8 @@ fn pages(serving: &Serving, cpu: &Cpu, who: &str, asked: &Asked, goals: &mut Goa
             answers.push(serving.get(path));
         }
         let Some(last) = answers.last() else { continue };
-        let mut times: Vec<f64> = answers.iter().map(|a| a.first_byte).collect();
-        times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
+        let times: Vec<f64> = answers.iter().map(|a| a.first_byte).collect();
+        let median = median(&times).expect("an answer");
         let size = last.size as f64 / 1000.0;
         let spent = cpu.milliseconds().zip(used);
         let spent = spent.map_or("?".to_owned(), |(after, before)| {

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use threadline::{Audited, History};
 
 use crate::goals::{Bound, Goals};
+use crate::samples::{median, warm_median};
 use crate::sql::number;
 
 /// The number of reads of each, in turn; the median counts.
@@ -112,17 +113,10 @@ pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
 /// Reads the last changes of a record that was updated again and again.
 fn counter(conn: &mut PgConnection, goals: &mut Goals) {
     let changes = number(conn, "SELECT max(version)::bigint AS n FROM counter");
-    let mut times: Vec<f64> = (0..HISTORIES + 2)
-        .map(|_| {
-            let start = Instant::now();
-            let last = History::<Counter, _>::of_key(1).limit(50).load(conn);
-            assert_eq!(last.expect("an answer").len(), 50);
-            start.elapsed().as_secs_f64() * 1000.0
-        })
-        .skip(2)
-        .collect();
-    times.sort_by(f64::total_cmp);
-    let median = times[HISTORIES / 2];
+    let median = warm_median(HISTORIES, || {
+        let last = History::<Counter, _>::of_key(1).limit(50).load(conn);
+        assert_eq!(last.expect("an answer").len(), 50);
+    });
     println!("the last 50 of {changes} changes of a record: {median:.2} ms");
     goals.add(
         "the last 50 changes of a record with a million",
@@ -152,10 +146,7 @@ fn beside(
         }
         assert_eq!(rows[0], rows[1], "all rows were there");
     }
-    let [live, then] = times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[RUNS / 2]
-    });
+    let [live, then] = times.map(|times| median(&times).expect("a run"));
     println!(
         "{form:12} as it is {live:>10.1}   as it was {then:>10.1}   ratio {:>6.1}",
         then / live

@@ -1,5 +1,7 @@
 //! Measured values, several of each.
 
+use std::time::Instant;
+
 use serde::{Serialize, Serializer};
 
 /// Median, minimum and maximum of several measurements.
@@ -20,6 +22,24 @@ impl Spread {
             max: *sorted.last()?,
         })
     }
+}
+
+/// Returns the median; `None` if there is no value.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    Spread::of(values).map(|spread| spread.median)
+}
+
+/// Returns the median time of several runs in milliseconds, after two that warm up.
+pub(crate) fn warm_median(runs: usize, mut run: impl FnMut()) -> f64 {
+    let times: Vec<f64> = (0..runs + 2)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64() * 1000.0
+        })
+        .skip(2)
+        .collect();
+    median(&times).expect("a run")
 }
 
 #[derive(Debug, Serialize)]

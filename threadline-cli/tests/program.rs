@@ -22,7 +22,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use threadline_tests::{Database, scratch_dir};
+use threadline_tests::{Database, run, scratch_dir};
 
 /// The result of a run of the program.
 struct Run {
@@ -44,6 +44,19 @@ impl Place {
             dir: scratch_dir(),
             database: Database::empty(),
         }
+    }
+
+    /// A table of members, audited, whose e-mail is personal.
+    fn with_members() -> Self {
+        let place = Self::new();
+        run(
+            &mut place.database.connect(),
+            "CREATE TABLE members (id bigint PRIMARY KEY, email text)",
+        );
+        place.file("[tables.members]\npersonal = [\"email\"]\n");
+        place.done(&["install"]);
+        place.done(&["audit", "--yes"]);
+        place
     }
 
     fn file(&self, text: &str) {

@@ -377,14 +377,19 @@ fn writes_of_a_migration_before_and_after_a_rename_are_distinguished() {
     });
 }
 
-#[test]
-fn a_name_that_comes_back_is_followed_there_and_back() {
-    let (_, conn) = &mut after_each(&[
+/// A person who was renamed once.
+fn ada() -> (Database, PgConnection) {
+    after_each(&[
         PEOPLE,
         "INSERT INTO people VALUES (1, 'Ada')",
         AUDIT,
         "UPDATE people SET name = 'Ada L.'",
-    ]);
+    ])
+}
+
+#[test]
+fn a_name_that_comes_back_is_followed_there_and_back() {
+    let (_, conn) = &mut ada();
     let at = now(conn);
     each(
         conn,
@@ -554,12 +559,7 @@ fn a_former_value_has_the_present_type_or_the_error_says_that_it_does_not_match(
 
 #[test]
 fn a_column_replaced_by_its_successor_is_what_was_under_its_name() {
-    let (_, conn) = &mut after_each(&[
-        PEOPLE,
-        "INSERT INTO people VALUES (1, 'Ada')",
-        AUDIT,
-        "UPDATE people SET name = 'Ada L.'",
-    ]);
+    let (_, conn) = &mut ada();
     let at = now(conn);
     each(
         conn,

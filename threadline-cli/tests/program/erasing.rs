@@ -4,15 +4,8 @@ use super::Place;
 
 #[test]
 fn an_erasure_says_whose_texts_it_leaves_and_reading_unmasked_values_has_a_source() {
-    let place = Place::new();
+    let place = Place::with_members();
     let conn = &mut place.database.connect();
-    run(
-        conn,
-        "CREATE TABLE members (id bigint PRIMARY KEY, email text)",
-    );
-    place.file("[tables.members]\npersonal = [\"email\"]\n");
-    place.done(&["install"]);
-    place.done(&["audit", "--yes"]);
     run(
         conn,
         r#"BEGIN;

@@ -26,15 +26,8 @@ fn stored(conn: &mut PgConnection) -> (usize, usize, usize) {
 /// kill -9 of the program; the server goes on, and ends the batch or not.
 #[test]
 fn an_erasure_whose_program_is_killed_is_finished_by_another_run() {
-    let place = Place::new();
+    let place = Place::with_members();
     let conn = &mut place.database.connect();
-    run(
-        conn,
-        "CREATE TABLE members (id bigint PRIMARY KEY, email text)",
-    );
-    place.file("[tables.members]\npersonal = [\"email\"]\n");
-    place.done(&["install"]);
-    place.done(&["audit", "--yes"]);
     run(
         conn,
         &format!(

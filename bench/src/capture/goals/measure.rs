@@ -3,7 +3,7 @@ use crate::capture::names::{posting, stored, wal};
 use crate::capture::variant::Variant;
 use crate::goals::Bound;
 use crate::numbers::thousands;
-use crate::samples::{Samples, Spread};
+use crate::samples::{Samples, Spread, median};
 
 const OURS: &str = Variant::Ours.name();
 
@@ -95,10 +95,6 @@ impl Measure {
         };
         format!("{bound} {what}")
     }
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    Spread::of(values).map(|spread| spread.median)
 }
 
 fn long_name(variant: Variant) -> &'static str {

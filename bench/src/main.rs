@@ -40,43 +40,56 @@ fn main() -> ExitCode {
     let mut conn = PgConnection::establish(&url).expect("the server takes connections");
 
     let mut report = Report::default();
-    let Report { samples, goals } = &mut report;
+    // After each part, so that one that fails does not lose the figures of the others.
+    let write = |report: &Report| report.write(&options);
     let workload = options.workload();
     if options.wants("capture") || workload.is_some() {
+        let Report { samples, goals } = &mut report;
         capture::run(&mut conn, &url, quick, workload, samples, goals);
         capture::remove(&mut conn);
+        write(&report);
     }
     if options.wants("reads") || options.wants("exports") {
         reads::load(&mut conn, if quick { 20 } else { 1 });
     }
     if options.wants("reads") {
-        reads::run(&mut conn, goals);
+        reads::run(&mut conn, &mut report.goals);
         past::load(&mut conn, if quick { 20 } else { 1 });
-        past::run(&mut conn, goals);
+        past::run(&mut conn, &mut report.goals);
+        write(&report);
     }
     if options.wants("exports") {
         let rows = if quick { 100_000 } else { 1_000_000 };
-        exports::run(&mut conn, &url, rows, goals);
+        exports::run(&mut conn, &url, rows, &mut report.goals);
+        write(&report);
     }
     if options.wants("pages") {
-        pages::run(&url, quick, goals);
+        pages::run(&url, quick, &mut report.goals);
+        write(&report);
     }
     if options.wants("checks") {
-        checks::structure(&mut conn, goals);
+        checks::structure(&mut conn, &mut report.goals);
+        write(&report);
     }
     if options.wants("retention") {
-        retention::run(quick, goals);
+        retention::run(quick, &mut report.goals);
+        write(&report);
     }
 
     report.goals.print();
-    if let Some(file) = &options.json {
-        let figures = serde_json::to_string_pretty(&report).expect("figures become JSON");
-        write(file, &(figures + "\n"));
-    }
-    if let Some(file) = &options.markdown {
-        write(file, &report.goals.to_markdown());
-    }
     ExitCode::SUCCESS
+}
+
+impl Report {
+    fn write(&self, options: &Options) {
+        if let Some(file) = &options.json {
+            let figures = serde_json::to_string_pretty(self).expect("figures become JSON");
+            write(file, &(figures + "\n"));
+        }
+        if let Some(file) = &options.markdown {
+            write(file, &self.goals.to_markdown());
+        }
+    }
 }
 
 fn write(file: &str, content: &str) {

@@ -312,6 +312,34 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Returns the result of work that has to wait for the ledger, in a session whose
+/// `statement_timeout` passes meanwhile and whose transactions are serializable by default.
+pub fn through_a_timeout<T: Send>(
+    database: &Database,
+    work: impl FnOnce(PgConnection) -> T + Send,
+) -> T {
+    let (holder, observer) = (&mut database.connect(), &mut database.connect());
+    run(
+        holder,
+        "BEGIN; LOCK TABLE threadline.ledger_changes IN ACCESS EXCLUSIVE MODE",
+    );
+    let mut conn = database.connect();
+    run(
+        &mut conn,
+        "SET statement_timeout = '1s'; SET default_transaction_isolation = 'serializable'",
+    );
+    std::thread::scope(|threads| {
+        let working = threads.spawn(move || work(conn));
+        wait_until("the timeout passed, or the work ended", || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > '2 s'";
+            working.is_finished() || value(observer, waiting).as_deref() == Some("1")
+        });
+        run(holder, "COMMIT");
+        working.join().expect("the work does not panic")
+    })
+}
+
 /// Returns the names of what is in a folder, sorted.
 pub fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a folder");

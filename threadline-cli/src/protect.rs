@@ -57,15 +57,15 @@ impl Protect {
         let conn = &mut self.database.connect()?;
         protection.apply(conn)?;
         println!(
-            "{} owns the audit now. Run this again after each upgrade of the audit schema.",
+            "{} owns the audit now. Run this again, with the same roles, after each upgrade of the audit schema.",
             self.owner
         );
         println!(
             "{}",
             if ready(watched(conn))? {
-                "An event trigger records whatever is done to the triggers of audited tables."
+                "An event trigger records each change of the triggers of audited tables."
             } else {
-                "This role may not create event triggers: triggers that are switched off and on again leave no action. `verify` still compares histories with rows."
+                "This role may not create event triggers: if triggers are disabled and enabled again, no action is recorded. `verify` still compares histories with rows."
             }
         );
         Ok(())

@@ -75,7 +75,7 @@ pub(super) struct PlaceHold {
     #[arg(long)]
     actor: Option<ActorRef>,
     /// The correlation id of the changes that are kept
-    #[arg(long, value_name = "ID")]
+    #[arg(long = "correlation-id", value_name = "ID")]
     correlation: Option<String>,
     #[command(flatten)]
     database: Database,

@@ -45,7 +45,7 @@ enum What {
     Record {
         #[command(flatten)]
         record: Record,
-        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day for its end
+        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC; a day or '2026-11-23 09:14:03' means its end
         #[arg(long, value_parser = end_of_day)]
         to: DateTime<Utc>,
         #[command(flatten)]

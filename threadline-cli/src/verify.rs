@@ -153,7 +153,7 @@ fn show(verification: &Verification) {
     }
     if let Some(point) = &verification.stopped {
         print(&format!(
-            "stopped; go on with --resume {}",
+            "stopped; continue with --resume {}",
             shell_word(point)
         ));
     }

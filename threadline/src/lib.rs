@@ -25,6 +25,7 @@ mod install;
 mod json_schema;
 mod migrations;
 mod model;
+mod on_own_terms;
 mod posting;
 mod queries;
 mod record;

@@ -38,7 +38,8 @@ impl Asked {
              FROM threadline.audit_changes AS c WHERE c.transaction_id = {middle} LIMIT 1"
         ));
         let correlation = t(&format!(
-            "SELECT correlation_id AS t FROM threadline.audit_transactions WHERE id = {middle}"
+            "SELECT correlation_id AS t FROM threadline.audit_transactions
+             WHERE correlation_id IS NOT NULL ORDER BY id < {middle}, id LIMIT 1"
         ));
         let request = t(
             "SELECT request_id AS t FROM threadline.audit_transactions WHERE request_id IS NOT NULL ORDER BY id LIMIT 1",

@@ -130,7 +130,7 @@ async fn export(
         return Err(ApiError::Forbidden);
     }
     let request = PageRequest::<Filter>::from_query(&query.unwrap_or_default())?;
-    let export = Export::new(request.question).with_actions();
+    let export = Export::new(request.query).with_actions();
     let bytes = export
         .stream(app.conn().await?, ExportFormat::Ndjson)
         .await?;

@@ -38,11 +38,11 @@ pub fn answer(conn: &mut PgConnection) -> Result<(), Box<dyn Error>> {
 
 /// Prints the history of the invoice.
 fn look_at(conn: &mut PgConnection, invoice: &Invoice) -> Result<(), Box<dyn Error>> {
-    println!("# What happened to invoice {}?\n", invoice.number);
+    println!("# Changes of invoice {}\n", invoice.number);
     for change in invoice.history(conn)?.iter().take(3) {
         println!("{change}\n");
     }
-    println!("# Who gave it its amount and its status, and why?\n");
+    println!("# Who set each column, and why\n");
     for blame in invoice.blame(conn)? {
         if let Some(action) = blame.actions.first() {
             println!("{}  {}\n    {action}", blame.column, blame.value);
@@ -54,7 +54,7 @@ fn look_at(conn: &mut PgConnection, invoice: &Invoice) -> Result<(), Box<dyn Err
 /// Prints the changes of the same transaction.
 fn see_all_of(conn: &mut PgConnection, id: i64) -> Result<TransactionReport, Box<dyn Error>> {
     let report = transaction(conn, id)?.ok_or("there is no such transaction")?;
-    println!("\n# What else did that transaction do?\n");
+    println!("\n# Other changes of the transaction\n");
     println!(
         "{} changes by {}, request {}",
         report.changes.len(),
@@ -113,7 +113,11 @@ fn who_let_them(conn: &mut PgConnection, report: &TransactionReport) -> Result<(
     println!("\n# What belongs to {matter}?\n");
     for report in correlated(conn, matter)?.transactions {
         for action in report.actions {
-            println!("{action} ({} changes)", report.changes.len());
+            let changes = report.changes.len();
+            println!(
+                "{action} ({changes} change{})",
+                if changes == 1 { "" } else { "s" }
+            );
         }
     }
     println!("\n# And what did they do besides?\n");

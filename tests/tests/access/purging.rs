@@ -25,7 +25,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
         "DELETE FROM threadline.ledger_changes",
         "UPDATE threadline.audited_tables SET policy = policy || '{\"keep\": \"1 day\"}'",
         r#"SELECT threadline.set_terms('items', '{"keep": "1 day"}')"#,
-        "SELECT threadline.set_retention(floor => '1 day')",
+        "SELECT threadline.set_retention('1 day', NULL)",
         "UPDATE threadline.retention SET floor = NULL",
         "SELECT threadline.purge_batch(NULL, 100)",
         "INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by) VALUES (1, now(), 1, '')",
@@ -55,7 +55,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
         "SELECT threadline.purge()",
         "SELECT threadline.hold('x', 'items')",
         "SELECT threadline.release(1, 'x')",
-        "SELECT threadline.set_retention(floor => '1 day')",
+        "SELECT threadline.set_retention('1 day', NULL)",
     ] {
         forbidden(app, statement);
     }
@@ -109,9 +109,7 @@ fn an_application_keeps_nothing_for_less_than_the_floor() {
     let owner = protected.role("owner");
     run(
         &mut protected.admin,
-        &format!(
-            "SET ROLE {owner}; SELECT threadline.set_retention(floor => '1 year'); RESET ROLE"
-        ),
+        &format!("SET ROLE {owner}; SELECT threadline.set_retention('1 year', NULL); RESET ROLE"),
     );
     let app = &mut protected.application();
     run(app, "SELECT threadline.audit('items', keep => '3 years')");

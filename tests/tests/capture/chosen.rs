@@ -129,7 +129,7 @@ fn only_rows_that_meet_the_condition_are_recorded() {
             conn,
             "SELECT threadline.audit('orders', operations => ARRAY['truncate', 'upsert'])"
         ),
-        "threadline: truncate, upsert for table public.orders is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them"
+        "threadline: truncate, upsert for table public.orders is not a valid list of operations; it needs one or more of insert, update and delete, and can add truncate"
     );
     assert_eq!(
         error_of(

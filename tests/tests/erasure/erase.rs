@@ -1,7 +1,7 @@
 use threadline::{
     ActorRef, AuditContext, AuditExt, Erasure, Hold, erasures, release_hold, resume_erasure,
 };
-use threadline_tests::{rows, run, value};
+use threadline_tests::{rows, run, through_a_timeout, value};
 
 use crate::{audit_contents, count, findings, jane_and_bob, people, stores};
 
@@ -55,6 +55,16 @@ fn values_of_a_person_go_and_what_happened_stays() {
         0
     );
     assert_eq!(rows(conn, CHANGES), before);
+}
+
+#[test]
+fn a_timeout_of_the_role_does_not_stop_an_erasure() {
+    let (database, _) = &mut jane_and_bob();
+    let erased = through_a_timeout(database, |mut conn| {
+        Erasure::of("users", "42", "request 31").erase(&mut conn)
+    });
+    assert_eq!(erased.unwrap().changes, 7);
+    assert!(!stores(database, "jane@"));
 }
 
 #[test]

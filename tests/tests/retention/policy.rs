@@ -55,7 +55,7 @@ fn the_retention_is_part_of_the_policy_and_rebuilds_nothing() {
 fn an_invalid_or_too_short_retention_is_refused() {
     let conn = &mut rolled_back_with(
         "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
-         SELECT threadline.set_retention(floor => '1 year')",
+         SELECT threadline.set_retention('1 year', NULL)",
     );
     for (keep, message) in [
         ("7 yeers", "give a length of time such as '7 years'"),
@@ -81,7 +81,7 @@ fn an_invalid_or_too_short_retention_is_refused() {
         "SELECT threadline.audit('orders', keep => '12 months')",
     );
     // A floor that is raised later applies to earlier policies, too.
-    run(conn, "SELECT threadline.set_retention(floor => '5 years')");
+    run(conn, "SELECT threadline.set_retention('5 years', NULL)");
     assert_eq!(
         rows(conn, "SELECT keep FROM threadline.kept_for"),
         ["5 years"]

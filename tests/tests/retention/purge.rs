@@ -7,7 +7,7 @@ use threadline::{
     ActorRef, AuditContext, AuditExt, Audited, ErrorKind, FindingCode, Unavailable, models, purge,
     purge_preview, record_action,
 };
-use threadline_tests::{Database, now, rows, run, value};
+use threadline_tests::{Database, now, rows, run, through_a_timeout, value};
 
 use crate::{KEPT, Order, age};
 
@@ -178,6 +178,15 @@ fn writers_and_another_purger_are_not_kept_waiting() {
     );
 }
 
+#[test]
+fn a_timeout_of_the_role_does_not_stop_a_purge() {
+    let (database, conn) = &mut Database::with(KEPT);
+    run(conn, "INSERT INTO orders VALUES (1, 0); DELETE FROM orders");
+    age(conn, "4 years");
+    let purged = through_a_timeout(database, |mut conn| purge(&mut conn));
+    assert_eq!(purged.unwrap(), 2);
+}
+
 /// A transaction falls on one side of an instant; so one that ended inside the kept period
 /// is kept in full.
 #[test]
@@ -242,7 +251,7 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
     // Actions are kept for their own retention; those of the audit itself for ever.
     run(
         conn,
-        "SELECT threadline.set_retention(actions => '2 years')",
+        "SELECT threadline.set_retention(NULL, actions => '2 years')",
     );
     assert_eq!(purge(conn).unwrap(), 1);
     assert_eq!(
@@ -332,7 +341,7 @@ fn the_table_that_was_purged_least_recently_is_next() {
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', keep => '3 years');
          CREATE TABLE posts (id int PRIMARY KEY); SELECT threadline.audit('posts', keep => '3 years');
          CREATE TABLE users (id int PRIMARY KEY); SELECT threadline.audit('users');
-         SELECT threadline.set_retention(actions => '3 years')",
+         SELECT threadline.set_retention(NULL, actions => '3 years')",
     );
     let mut id = 0;
     let mut order_of = |conn: &mut PgConnection, written: &[&str]| {

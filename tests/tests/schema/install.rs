@@ -222,7 +222,7 @@ fn a_table_without_a_primary_key_says_how_to_get_one() {
     let error = threadline::models![User].install(conn).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "threadline: table public.users has no primary key, so no record of it could be found again; add one with ALTER TABLE public.users ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit('public.users', keyless => true)"
+        "threadline: table public.users has no primary key, which identifies its records; add one with ALTER TABLE public.users ADD PRIMARY KEY (...), or audit it without one: SELECT threadline.audit('public.users', keyless => true)"
     );
 }
 

@@ -34,7 +34,7 @@ fn as_json(answer: impl serde::Serialize) -> Answer {
 pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
     let (page, searched_to) = visit
-        .read(move |audit| audit.search(request.question, request.limit, request.cursor))
+        .read(move |audit| audit.search(request.query, request.limit, request.cursor))
         .await?;
     let Json(mut page) = as_json(page)?;
     if let (Value::Object(page), Some(to)) = (&mut page, searched_to) {
@@ -47,7 +47,7 @@ pub(crate) async fn changes<P: Pool>(visit: Visit<P>) -> Answer {
 pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<ActionFilter> = RULES().read_pairs(visit.parameters.pairs())?;
     let page = visit
-        .read(move |audit| audit.actions(request.question, request.limit, request.cursor))
+        .read(move |audit| audit.actions(request.query, request.limit, request.cursor))
         .await?
         .ok_or(Failure::Denied)?;
     as_json(page)
@@ -57,7 +57,7 @@ pub(crate) async fn actions<P: Pool>(visit: Visit<P>) -> Answer {
 pub(crate) async fn overview<P: Pool>(visit: Visit<P>) -> Answer {
     let request: PageRequest<Filter> = RULES().read_pairs(visit.parameters.pairs())?;
     let overview = visit
-        .read(move |audit| audit.glance(request.question, COUNTED))
+        .read(move |audit| audit.glance(request.query, COUNTED))
         .await?;
     let times = overview.times.iter();
     let sources = overview.sources.iter();

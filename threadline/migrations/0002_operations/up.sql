@@ -17,7 +17,7 @@ CREATE TABLE threadline.retention (
 );
 INSERT INTO threadline.retention DEFAULT VALUES;
 COMMENT ON TABLE threadline.retention IS
-    'One row, locked by whoever purges: the least time for which anything is kept, and how long actions are; NULL: for ever';
+    'One row, locked during a purge: the minimum retention period, and that of actions; NULL: no limit';
 ALTER TABLE threadline.audited_tables ADD COLUMN kept_since timestamptz;
 COMMENT ON COLUMN threadline.audited_tables.kept_since IS
     'Changes before were removed as its policy says, or are being; NULL: none';
@@ -35,13 +35,13 @@ CREATE TABLE threadline.kept_images (
     PRIMARY KEY (table_id, record_key)
 );
 COMMENT ON TABLE threadline.kept_images IS
-    'What each record was after the last of its changes that threadline.purge() removed: the beginning of what can be said of it';
+    'The image of each record after its last purged change';
 COMMENT ON COLUMN threadline.kept_images.id IS
-    'That of the last change that counts in it';
+    'The id of the last change that the image includes';
 COMMENT ON COLUMN threadline.kept_images.is_whole IS
     'Whether its beginning was on record, or only what changed';
 COMMENT ON COLUMN threadline.kept_images.image IS
-    'NULL, while a purge goes on: the record had gone';
+    'NULL during a purge: the record was deleted';
 
 CREATE TABLE threadline.legal_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -57,7 +57,7 @@ CREATE TABLE threadline.legal_holds (
     released_by    text
 );
 COMMENT ON TABLE threadline.legal_holds IS
-    'What is kept from threadline.purge(), and why; if several things are given, what belongs to all of them';
+    'Legal holds: changes that meet all given conditions are not purged';
 
 CREATE TABLE threadline.purges (
     id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -85,9 +85,9 @@ COMMENT ON COLUMN threadline.purges.sweeps IS
 COMMENT ON COLUMN threadline.purges.swept_id IS
     'Up to this change, with its swept_transaction, nothing of the table is left';
 COMMENT ON TABLE threadline.purges IS
-    'The runs of threadline.purge(): what was removed, from where, and how far the one that goes on has come';
+    'The runs of threadline.purge(), and the progress of the current one';
 COMMENT ON COLUMN threadline.purges.table_id IS
-    'NULL: of actions';
+    'NULL: the run removes actions';
 COMMENT ON COLUMN threadline.purges.bytes IS
     'What the removed rows took, without their indexes';
 COMMENT ON COLUMN threadline.purges.images IS
@@ -166,7 +166,7 @@ COMMENT ON COLUMN threadline.altered_columns.name IS
 COMMENT ON COLUMN threadline.altered_columns.what IS
     'added, dropped, converted (another type, or all rows were written anew), relabelled (labels of its enum, or attributes of its composite type, got other names)';
 COMMENT ON COLUMN threadline.altered_columns.altered_at IS
-    'What was recorded before is of before';
+    'Changes recorded before this precede the alteration';
 COMMENT ON COLUMN threadline.altered_columns.labels IS
     'Relabelled: {"former": "now"}';
 CREATE TABLE threadline.known_partitions (
@@ -183,7 +183,7 @@ CREATE TABLE threadline.known_partitions (
 COMMENT ON TABLE threadline.known_partitions IS
     'The partitions of audited tables, noted by threadline.audit(), threadline.refresh() and threadline.watch(), also those that were detached or dropped since';
 COMMENT ON COLUMN threadline.known_partitions.left_by IS
-    'The role that detached or dropped it, as threadline.watch() saw; NULL: nobody watched';
+    'The role that detached or dropped it, as threadline.watch() saw; NULL: there was no event trigger';
 COMMENT ON COLUMN threadline.known_partitions.noted_at IS
     'When threadline.refresh() noted that it had left';
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS

@@ -14,7 +14,7 @@ BEGIN
     ELSIF NOT EXISTS (
         SELECT FROM threadline.referring_columns(tl_id, target) AS c WHERE c.name = column_name AND c.column_policy = 'plain')
     THEN
-        RAISE EXCEPTION 'threadline: rows of % cannot be found by a column %, which is not there, or of which values are not recorded', target, column_name;
+        RAISE EXCEPTION 'threadline: rows of % cannot be found by a column %: there is no such column, or its values are not recorded', target, column_name;
     END IF;
     tl_name := threadline.name_then(threadline.renames_of(tl_id), column_name, 'ledger_changes');
     FOR tl_went IN 0..1 LOOP

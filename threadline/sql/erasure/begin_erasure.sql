@@ -35,7 +35,7 @@ BEGIN
     IF coalesce(begin_erasure.reason, '') = '' THEN
         RAISE EXCEPTION 'threadline: an erasure needs a reason, such as ''request 2026-31''';
     ELSIF begin_erasure.record_key IS NULL OR target IS NULL THEN
-        RAISE EXCEPTION 'threadline: say whose values are erased: a table and the key of a record of it';
+        RAISE EXCEPTION 'threadline: an erasure needs a person: a table and the key of a record of it';
     ELSIF (begin_erasure.actor_type IS NULL) <> (begin_erasure.actor_id IS NULL) THEN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;

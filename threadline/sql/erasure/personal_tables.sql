@@ -18,7 +18,7 @@ BEGIN
         IF threadline.subject_table_of(tl_named.schema_name, tl_named.table_named) IS NULL THEN
             RAISE EXCEPTION 'threadline: column % of table %.% names the records of %, and there is no such table any more',
                 tl_named.name, tl_named.schema_name, tl_named.table_name, tl_named.table_named
-                USING HINT = format('Say what it is called now, as in SELECT threadline.audit(''%s.%s'', ..., subject => ''{"%s": "..."}'').',
+                USING HINT = format('Declare its present name with SELECT threadline.audit(''%s.%s'', ..., subject => ''{"%s": "..."}'').',
                     tl_named.schema_name, tl_named.table_name, tl_named.name);
         ELSIF threadline.subject_table_of(tl_named.schema_name, tl_named.table_named) = target THEN
             tl_by := tl_by || jsonb_build_object(tl_named.id::text, coalesce(tl_by -> tl_named.id::text, '[]') || to_jsonb(tl_named.name));

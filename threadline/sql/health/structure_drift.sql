@@ -68,11 +68,11 @@ BEGIN
         ) AS d
         GROUP BY d.id
     ), found AS (
-        SELECT 'table-dropped' AS code, a.id, a.relation, format('%I.%I', a.schema_name, a.table_name) AS name, 'it is gone; what was recorded of it can still be read' AS message
+        SELECT 'table-dropped' AS code, a.id, a.relation, format('%I.%I', a.schema_name, a.table_name) AS name, 'the table does not exist; its recorded changes remain readable' AS message
         FROM audited AS a
         WHERE a.relation IS NULL
         UNION ALL
-        SELECT 'table-recreated', c.id, c.relation, c.relation::regclass::text, 'it was created anew, or restored without triggers, and nothing of it is recorded'
+        SELECT 'table-recreated', c.id, c.relation, c.relation::regclass::text, 'the table was recreated, or restored without triggers; its changes are not recorded'
         FROM compared AS c
         WHERE NOT c.known
         GROUP BY c.id, c.relation
@@ -82,7 +82,7 @@ BEGIN
                     ELSE 'trigger-' || c.drift END,
                c.id, c.relation, c.part::regclass::text,
                format(CASE c.drift WHEN 'missing' THEN 'trigger %I is missing' WHEN 'disabled' THEN 'trigger %I does not fire'
-                                   ELSE 'trigger %I is not as it was made' END, c.name)
+                                   ELSE 'trigger %I was altered' END, c.name)
         FROM compared AS c
         WHERE c.known AND c.drift IS NOT NULL
         UNION ALL

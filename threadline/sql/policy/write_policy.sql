@@ -37,14 +37,14 @@ BEGIN
     FROM threadline.key_columns_of(target) WITH ORDINALITY AS k (name, type, place)
     JOIN threadline.columns_of(target) AS c ON c.name = k.name;
     IF tl_keys = '{}' AND NOT keyless THEN
-        RAISE EXCEPTION 'threadline: table % has no primary key, so no record of it could be found again; add one with ALTER TABLE % ADD PRIMARY KEY (...), or have it recorded all the same with SELECT threadline.audit(''%'', keyless => true)',
+        RAISE EXCEPTION 'threadline: table % has no primary key, which identifies its records; add one with ALTER TABLE % ADD PRIMARY KEY (...), or audit it without one: SELECT threadline.audit(''%'', keyless => true)',
             target, target, target;
     END IF;
 
     SELECT array_agg(o) INTO tl_wrong
     FROM unnest(tl_operations) AS o WHERE o IS NULL OR o NOT IN ('insert', 'update', 'delete', 'truncate');
     IF tl_wrong IS NOT NULL OR policy ? 'operations' AND NOT tl_operations && '{insert,update,delete}' THEN
-        RAISE EXCEPTION 'threadline: % for table % is not a choice of operations; take one or several of insert, update, delete, and truncate beside one of them',
+        RAISE EXCEPTION 'threadline: % for table % is not a valid list of operations; it needs one or more of insert, update and delete, and can add truncate',
             array_to_string(tl_operations, ', ', 'NULL'), target;
     END IF;
     SELECT array_agg(named.name ORDER BY named.name) INTO tl_wrong

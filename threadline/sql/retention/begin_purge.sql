@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     FOR tl_next IN
         SELECT k.* FROM threadline.kept_for AS k
-        -- Time goes on: the table of the last run has old changes again.
+        -- The table of the last run may have old changes again.
         ORDER BY (SELECT max(p.id) FROM threadline.purges AS p WHERE p.table_id IS NOT DISTINCT FROM k.table_id) NULLS FIRST, k.table_id
     LOOP
         SELECT s.* INTO tl_start FROM threadline.purge_start(tl_next.table_id) AS s;

@@ -27,7 +27,7 @@ BEGIN
     ELSIF hold.record_key IS NOT NULL AND target IS NULL THEN
         RAISE EXCEPTION 'threadline: a hold on a record needs its table';
     ELSIF target IS NULL AND hold.actor_type IS NULL AND hold.correlation_id IS NULL THEN
-        RAISE EXCEPTION 'threadline: say what is held: a table, a record of it, an actor, or a correlation id';
+        RAISE EXCEPTION 'threadline: a hold needs a table, a record of it, an actor or a correlation id';
     ELSIF (hold.actor_type IS NULL) <> (hold.actor_id IS NULL) AND hold.actor_type IS DISTINCT FROM 'anonymous' THEN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;

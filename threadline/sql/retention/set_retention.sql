@@ -1,8 +1,9 @@
 -- Sets the minimum time for which changes of any table are kept, and how long actions are kept;
--- NULL: for ever. For the owner of the audit.
+-- NULL: for ever. Neither has a default, so that nobody removes one by setting the other. For the
+-- owner of the audit.
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
-CREATE OR REPLACE FUNCTION threadline.set_retention(floor interval DEFAULT NULL, actions interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION threadline.set_retention(floor interval, actions interval) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM threadline.installed_code) THEN
         RETURN NEXT ROW('audit-unchecked', 'threadline',
-            'what was installed is not on record, so the objects of the schema were compared with nothing; run `audit protect`, or as the owner of the schema, once it was looked through:',
+            'there is no record of the installed objects, so they were not compared; run `audit protect`, or review the schema and run as its owner:',
             'SELECT threadline.note_installed_code();')::threadline.finding;
     ELSE
         RETURN QUERY
@@ -39,7 +39,7 @@ BEGIN
         ORDER BY 3;
         IF EXISTS (SELECT FROM threadline.installed_code AS k WHERE k.server_major <> tl_major) THEN
             RETURN NEXT ROW('audit-unchecked', 'threadline',
-                'views and functions in SQL were not compared with those that were installed, because the server is of another major version now; run `audit protect`, which compares and notes them, or, where the audit is not protected, as its owner:',
+                'views and functions in SQL were not compared with those that were installed, because the server''s major version changed; run `audit protect`, which compares and notes them, or, if the audit is not protected, run as its owner:',
                 -- Noting them without a comparison would hide changes to a protected schema.
                 CASE WHEN (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = tl_owner)
                      THEN 'SELECT threadline.note_installed_code();' END)::threadline.finding;
@@ -71,8 +71,9 @@ BEGIN
             RETURN;
         END IF;
         -- It was protected, and then opened.
-        RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s, which owns the audit, can log in', tl_owner::regrole),
-            format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole))::threadline.finding;
+        RETURN NEXT ROW('audit-exposed', 'threadline', format('role %s owns the audit and can log in; run `audit protect` with an owner that cannot', tl_owner::regrole),
+            -- A superuser that restored the audit must not lock itself out.
+            CASE WHEN NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = tl_owner) THEN format('ALTER ROLE %s NOLOGIN;', tl_owner::regrole) END)::threadline.finding;
     END IF;
     RETURN QUERY
     SELECT 'audit-exposed', g.object, format('role %s may %s', g.role, string_agg(DISTINCT g.privilege, ', ')),

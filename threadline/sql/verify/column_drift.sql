@@ -14,7 +14,7 @@ BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
     IF tl_table.relation <> target THEN
         RETURN NEXT ROW('table-restored', target::text,
-            'it was restored or created anew since its capture was built; until it is built anew, renamed columns cannot be followed', tl_fix)::threadline.finding;
+            'the table was restored or recreated after its capture was built; until you refresh it, renamed columns cannot be followed', tl_fix)::threadline.finding;
     END IF;
 
     IF tl_table.fingerprint <> threadline.fingerprint(target) THEN
@@ -48,7 +48,7 @@ BEGIN
     SELECT coalesce(array_agg(k.name), '{}') INTO tl_keys FROM threadline.key_columns_of(target) AS k;
     IF tl_keys <> ARRAY(SELECT k.name FROM threadline.live_key(audited_table) AS k ORDER BY k.ordinal) THEN
         RETURN NEXT ROW('key-changed', target::text,
-            CASE WHEN tl_keys = '{}' THEN 'it has no primary key any more, so that no record of it can be found again'
+            CASE WHEN tl_keys = '{}' THEN 'its primary key was dropped, so its records cannot be identified'
                  ELSE format('its primary key is %s, and records are kept by %s',
                      array_to_string(tl_keys, ', '),
                      coalesce((SELECT string_agg(k.name, ', ' ORDER BY k.ordinal) FROM threadline.live_key(audited_table) AS k), 'none')) END,

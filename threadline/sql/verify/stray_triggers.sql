@@ -14,7 +14,7 @@ BEGIN
         WHERE g.tgparentid = 0 AND p.proname ~ '^capture_[0-9]{1,9}$'
     )
     SELECT 'policy-missing', c.relation::text,
-           format('what was decided for it is not on record; its capture goes on as it was built; say it again with SELECT threadline.audit(%L, mask => ..., exclude => ...)', c.relation),
+           format('its policy is not on record; its capture function is unchanged; declare the policy again with SELECT threadline.audit(%L, mask => ..., exclude => ...)', c.relation),
            NULL::text
     FROM capturing AS c
     WHERE NOT EXISTS (SELECT FROM threadline.audited_tables AS t WHERE t.id = c.table_id)

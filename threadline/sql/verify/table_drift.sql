@@ -22,11 +22,11 @@ BEGIN
     LOOP
         IF tl_audited.relation IS NULL THEN
             RETURN NEXT ROW('table-dropped', format('%I.%I', tl_audited.schema_name, tl_audited.table_name),
-                'it is gone; what was recorded of it can still be read',
+                'the table does not exist; its recorded changes remain readable',
                 format('UPDATE threadline.audited_tables SET unaudited_at = now() WHERE id = %s;', tl_audited.id))::threadline.finding;
         ELSIF NOT tl_audited.known THEN
             RETURN NEXT ROW('table-recreated', tl_audited.relation::text,
-                'it was created anew, or restored without triggers, and nothing of it is recorded',
+                'the table was recreated, or restored without triggers; its changes are not recorded',
                 threadline.successor_call(tl_audited.id, tl_audited.relation, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);

@@ -22,7 +22,7 @@ BEGIN
                 format('SELECT threadline.unaudit(%L);', target));
         ELSE
             tl_finding := ROW('table-attached', target::text,
-                format('it became a partition of %s; its changes are recorded, but asked for by its own name they are not found', pg_partition_root(target)),
+                format('it became a partition of %s; its changes are recorded under the parent, and a query by its own name does not find them', pg_partition_root(target)),
                 format('ALTER TABLE %s DETACH PARTITION %s;', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = target), target));
         END IF;
         RETURN NEXT tl_finding;
@@ -70,7 +70,7 @@ BEGIN
                WHEN 'disabled' THEN format(
                    CASE c.fires WHEN 'R' THEN 'trigger %I fires for replicated changes only' ELSE 'trigger %I is disabled' END, c.name)
                ELSE format(
-                   CASE WHEN NOT c.only_fires THEN 'trigger %I is not as it was made'
+                   CASE WHEN NOT c.only_fires THEN 'trigger %I was altered'
                         ELSE 'trigger %I does not fire for replicated changes' END, c.name)
            END,
            CASE WHEN c.drift = 'duplicated' THEN format('DROP TRIGGER %I ON %s;', c.name, c.relation) ELSE tl_fix END

@@ -7,8 +7,8 @@ use crate::batches::Batches;
 use crate::connection::AuditConnection;
 use crate::context::ActorRef;
 use crate::error::Error;
+use crate::on_own_terms;
 use crate::posting::POST;
-use crate::run;
 use crate::telemetry::Clock;
 
 /// Makes the recorded values of a person unreadable, in every change, past and present
@@ -95,7 +95,8 @@ impl Erasure {
     /// `threadline.erasures`.
     ///
     /// It works in batches, each in its own transaction. It can be stopped at any time,
-    /// [`resume_erasure`] continues it, and no writer waits.
+    /// [`resume_erasure`] continues it, and no writer waits. The `statement_timeout` of the role
+    /// or the database does not apply.
     ///
     /// # Errors
     ///
@@ -138,7 +139,7 @@ impl Erasure {
         .bind::<Nullable<Text>, _>(actor.map(|actor| actor.actor_type().as_str()))
         .bind::<Nullable<Text>, _>(actor.and_then(ActorRef::id))
         .bind::<Nullable<Array<BigInt>>, _>(actions);
-        let begun: Begun = run::read_one(conn, query).await?;
+        let begun: Begun = on_own_terms::one(conn, query).await?;
         Ok(begun.id)
     }
 }
@@ -174,7 +175,7 @@ pub fn resume_erasure<C: AuditConnection>(
 
 async fn go_on<C: AuditConnection>(conn: &mut C, id: i64) -> Result<Erased, Error> {
     POST.all(conn).await?;
-    let erase = format!("SELECT threadline.erase({id}) AS done");
+    let erase = format!("SELECT nullif(threadline.erase({id}), 0) AS done");
     Batches(&erase).all(conn).await?;
     erasure(conn, id).await
 }

@@ -28,7 +28,7 @@ use crate::record::Unavailable;
 /// fn body(error: &Error) -> String {
 ///     match error.class() {
 ///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
-///         _ => "the audit cannot be asked now".to_owned(),
+///         _ => "the audit is not available now; try again".to_owned(),
 ///     }
 /// }
 ///

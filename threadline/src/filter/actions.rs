@@ -257,7 +257,7 @@ impl Filters for ActionFilter {
         ),
         field!(
             to,
-            "Actions recorded at this instant or earlier; a day means its end",
+            "Actions recorded at this instant or earlier; a day, or a second as in '2026-11-23 09:14:03', means its end",
             |text| instant(text, Day::End)
         ),
         field!(correlation_id, "Actions with this correlation id"),

@@ -1,4 +1,4 @@
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::Filter;
@@ -54,7 +54,7 @@ impl Filters for Filter {
         ),
         field!(
             to,
-            "Changes captured at this instant or earlier; a day means its end",
+            "Changes captured at this instant or earlier; a day, or a second as in '2026-11-23 09:14:03', means its end",
             |text| instant(text, Day::End)
         ),
         field!(
@@ -151,7 +151,7 @@ impl Filter {
     /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
     /// | `operation` | `insert`, `update`, `delete`, `truncate` |
     /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
-    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day; with a day, `to` means its end |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day; with a day, or a time like `2026-11-23 09:14:03`, `to` means its end |
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
     /// | `changed` | a column |
@@ -238,7 +238,7 @@ pub(super) fn metadata(entries: &mut Map<String, Value>, text: &str) -> Result<(
     }
 }
 
-/// The end of a day that a day without a time means.
+/// Which instant a text means that names a day, or a second as the output prints it.
 #[derive(Debug, Clone, Copy)]
 pub enum Day {
     /// Its first instant.
@@ -264,7 +264,13 @@ pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     ] {
         let text = text.trim_end_matches(" UTC");
         if let Ok(instant) = NaiveDateTime::parse_from_str(text, format) {
-            return Ok(instant.and_utc());
+            let is_second = format.ends_with("%.f") && !text.contains('.');
+            return Ok(match day {
+                // The output prints a change of 09:14:03.25 as 09:14:03.
+                Day::End if is_second => instant + LAST_OF_SECOND,
+                _ => instant,
+            }
+            .and_utc());
         }
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {
@@ -272,11 +278,15 @@ pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     })?;
     let time = match day {
         Day::Start => date.and_hms_opt(0, 0, 0),
-        // The last instant of the day with PostgreSQL's precision of 1 µs.
-        Day::End => date.and_hms_micro_opt(23, 59, 59, 999_999),
+        Day::End => date
+            .and_hms_opt(23, 59, 59)
+            .map(|last| last + LAST_OF_SECOND),
     };
     Ok(time.expect("a time of every day").and_utc())
 }
+
+/// With PostgreSQL's precision of 1 µs.
+const LAST_OF_SECOND: TimeDelta = TimeDelta::microseconds(999_999);
 
 fn pair(text: &str) -> Result<(&str, &str), String> {
     text.split_once('=')
@@ -341,23 +351,50 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_whole() {
-        let filter = Filter::parse([("from", "2026-11-23"), ("to", "2026-11-23")]).unwrap();
-        assert_eq!(
-            filter.from.unwrap().to_rfc3339(),
-            "2026-11-23T00:00:00+00:00"
-        );
-        assert_eq!(
-            filter.to.unwrap().to_rfc3339(),
-            "2026-11-23T23:59:59.999999+00:00"
-        );
-        for text in [
-            "2026-11-23T09:14:03Z",
-            "2026-11-23 09:14:03",
-            "2026-11-23 10:14:03 UTC",
-            "2026-11-23T09:14",
+    fn a_day_and_a_printed_second_are_whole_and_other_instants_exact() {
+        for (text, from, to) in [
+            (
+                "2026-11-23",
+                "2026-11-23T00:00:00.000000Z",
+                "2026-11-23T23:59:59.999999Z",
+            ),
+            (
+                "2026-11-23 09:14:03 UTC",
+                "2026-11-23T09:14:03.000000Z",
+                "2026-11-23T09:14:03.999999Z",
+            ),
+            (
+                "2026-11-23T09:14:03",
+                "2026-11-23T09:14:03.000000Z",
+                "2026-11-23T09:14:03.999999Z",
+            ),
+            (
+                "2026-11-23 09:14:03.25",
+                "2026-11-23T09:14:03.250000Z",
+                "2026-11-23T09:14:03.250000Z",
+            ),
+            (
+                "2026-11-23 10:14",
+                "2026-11-23T10:14:00.000000Z",
+                "2026-11-23T10:14:00.000000Z",
+            ),
+            (
+                "2026-11-23T09:14:03Z",
+                "2026-11-23T09:14:03.000000Z",
+                "2026-11-23T09:14:03.000000Z",
+            ),
+            (
+                "2026-11-23 09:14:03+00",
+                "2026-11-23T09:14:03.000000Z",
+                "2026-11-23T09:14:03.000000Z",
+            ),
         ] {
-            assert!(Filter::parse([("from", text)]).is_ok(), "{text}");
+            let filter = Filter::parse([("from", text), ("to", text)]).unwrap();
+            let shown = [filter.from, filter.to].map(|instant| {
+                let micros = chrono::SecondsFormat::Micros;
+                instant.unwrap().to_rfc3339_opts(micros, true)
+            });
+            assert_eq!(shown, [from, to], "{text}");
         }
     }
 }

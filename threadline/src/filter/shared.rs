@@ -1,7 +1,7 @@
 //! The conditions that filters for changes and for actions share.
 
 /// Writes the methods of these conditions. `$entries` are what the filter matches, and
-/// `$recorded` is what happened to them at an instant.
+/// `$recorded` is their changes at an instant.
 macro_rules! shared_conditions {
     ($filter:ident, $entries:literal, $recorded:literal) => {
         impl $filter {

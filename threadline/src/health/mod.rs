@@ -291,7 +291,9 @@ fn of_journal(counters: &Counters) -> Option<Finding> {
         Finding::new(
             FindingCode::JournalWaiting,
             Some("threadline.journal".to_owned()),
-            format!("{entries_waiting} entries wait{since}; run a worker, or pg_cron"),
+            format!(
+                "{entries_waiting} entries wait{since}; run a worker, or schedule threadline.post()"
+            ),
             Some("SELECT threadline.post();".to_owned()),
         )
     })

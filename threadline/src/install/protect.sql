@@ -92,7 +92,7 @@ BEGIN
         END IF;
     END LOOP;
     IF tl_problem IS NOT NULL THEN
-        RAISE EXCEPTION E'threadline: these functions would go on under the new owner, and are not what Threadline writes:\n%', tl_problem;
+        RAISE EXCEPTION E'threadline: these functions differ from those that Threadline writes, and would keep working under the new owner:\n%', tl_problem;
     END IF;
     PERFORM threadline.note_installed_code();
 
@@ -220,7 +220,7 @@ BEGIN
         ALTER EVENT TRIGGER threadline_watch ENABLE ALWAYS;
         ALTER EVENT TRIGGER threadline_watch_drops ENABLE ALWAYS;
     EXCEPTION WHEN insufficient_privilege THEN
-        RAISE WARNING 'threadline: role % may not make event triggers, so what a table''s owner does to its triggers and puts right again leaves no action; `audit verify` compares histories with rows all the same', tl_administrator;
+        RAISE WARNING 'threadline: role % may not create event triggers: if a table''s owner disables triggers and enables them again, no action is recorded; `audit verify` still compares histories with rows', tl_administrator;
     END;
     IF current_setting('threadline.lent') <> '' THEN
         EXECUTE format('REVOKE %I FROM %I', tl_owner, current_user);

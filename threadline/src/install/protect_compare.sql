@@ -14,7 +14,7 @@ BEGIN
     WHERE there.digest IS NULL OR shipped.digest IS NULL
        OR there.digest <> shipped.digest OR there.shown_digest IS DISTINCT FROM shipped.shown_digest;
     IF tl_problem IS NOT NULL THEN
-        RAISE EXCEPTION E'threadline: these objects would go on under the new owner, and are not what Threadline installs:\n%\ndrop what was not installed; restore the rest with its CREATE statement from up.sql of the newest schema migration, and run threadline.refresh() for the tables whose capture function is named', tl_problem;
+        RAISE EXCEPTION E'threadline: these objects differ from those that Threadline installs, and would keep working under the new owner:\n%\ndrop what was not installed; restore the rest with its CREATE statement from up.sql of the newest schema migration, and run threadline.refresh() for the tables whose capture function is named', tl_problem;
     END IF;
 END
 $threadline_protect$;

@@ -136,13 +136,14 @@ impl Worker {
         let mut connection: Option<C> = None;
         loop {
             let clock = Clock::start();
-            let turn = clock.posted(match &mut connection {
-                Some(conn) => POST.one_on_own_terms(conn).await,
+            let posted = match &mut connection {
+                Some(conn) => POST.one(conn).await,
                 None => match connect().await {
-                    Ok(conn) => POST.one_on_own_terms(connection.insert(conn)).await,
+                    Ok(conn) => POST.one(connection.insert(conn)).await,
                     Err(error) => Err(error.into()),
                 },
-            });
+            };
+            let turn = clock.posted(posted.map(Option::unwrap_or_default));
             let pause = match &turn {
                 Ok(FULL..) => Duration::ZERO,
                 Ok(_) => self.interval,

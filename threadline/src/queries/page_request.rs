@@ -40,7 +40,7 @@ use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, nam
 #[non_exhaustive]
 pub struct PageRequest<Q = Filter> {
     /// The requested entries: a [`Filter`], an [`ActionFilter`], or an actor.
-    pub question: Q,
+    pub query: Q,
     /// The maximum number of entries.
     pub limit: usize,
     /// The place after which the page begins.
@@ -64,14 +64,14 @@ impl<Q: Question> PageRequest<Q> {
 impl PageRequest<Filter> {
     /// Returns the query for changes. Run it with [`Timeline::page`].
     pub fn timeline(self) -> Timeline {
-        timeline(self.question).limit(self.limit).after(self.cursor)
+        timeline(self.query).limit(self.limit).after(self.cursor)
     }
 }
 
 impl PageRequest<ActionFilter> {
     /// Returns the query for actions. Run it with [`Actions::page`].
     pub fn actions(self) -> Actions {
-        actions(self.question).limit(self.limit).after(self.cursor)
+        actions(self.query).limit(self.limit).after(self.cursor)
     }
 }
 
@@ -79,7 +79,7 @@ impl PageRequest<ActorRef> {
     /// Returns the query for the transactions of an actor. Run it with
     /// [`ActorHistory::page`].
     pub fn actor_history(self) -> ActorHistory {
-        actor_history(&self.question)
+        actor_history(&self.query)
             .limit(self.limit)
             .after(self.cursor)
     }
@@ -198,7 +198,7 @@ impl PageRules {
             })?;
         }
         Ok(PageRequest {
-            question: Q::from_filters(filters)?,
+            query: Q::from_filters(filters)?,
             limit: limit.unwrap_or(self.limit.min(self.max_limit)),
             cursor,
             others,
@@ -367,12 +367,12 @@ mod tests {
             ("actor", "user:jürgen"),
         ])
         .unwrap();
-        assert_eq!(request.question, same);
+        assert_eq!(request.query, same);
         assert_eq!(request.limit, 500);
         assert_eq!(request.cursor, "tl1-timeline-2a-7-5".parse().ok());
         let nothing = PageRequest::<Filter>::from_query("").unwrap();
         assert_eq!((nothing.limit, nothing.cursor), (50, None));
-        assert_eq!(nothing.question, Filter::new());
+        assert_eq!(nothing.query, Filter::new());
     }
 
     #[test]
@@ -383,7 +383,7 @@ mod tests {
             request.others,
             [("page", "2"), ("page", "3")].map(|(n, t)| (n.to_owned(), t.to_owned()))
         );
-        assert_eq!(request.question, Filter::new().table("users"));
+        assert_eq!(request.query, Filter::new().table("users"));
         // The default limit does not exceed the maximum.
         assert_eq!(request.limit, 10);
         assert!(rules.read::<Filter>("operation=upsert").is_err());

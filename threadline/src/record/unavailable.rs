@@ -31,13 +31,13 @@ pub enum Unavailable {
     },
     /// The state is unknown: the table was not audited then, or not without interruption
     /// since.
-    #[error("the table is audited since {since} only")]
+    #[error("the table has been audited only since {since}")]
     BeforeAudit {
         /// The time since which it is audited.
         since: DateTime<Utc>,
     },
     /// Changes of that time were purged, under the retention policy of the table.
-    #[error("changes are kept since {since} only")]
+    #[error("changes before {since} were purged")]
     NoLongerKept {
         /// The time since which changes are kept.
         since: DateTime<Utc>,

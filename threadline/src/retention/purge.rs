@@ -3,6 +3,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use serde::{Deserialize, Serialize};
 
+use crate::batches::Batches;
 use crate::connection::AuditConnection;
 use crate::error::Error;
 #[cfg(feature = "schemars")]
@@ -17,7 +18,8 @@ use crate::telemetry::Clock;
 ///
 /// A model sets the retention of its table with `#[audited(keep = "7 years")]`. The work is
 /// done in batches, each in its own transaction: it can be stopped at any time and
-/// continued later, and no writer waits. Each run is recorded as an action, `audit.purged`,
+/// continued later, and no writer waits. The `statement_timeout` of the role or the database does
+/// not apply. Each run is recorded as an action, `audit.purged`,
 /// and as a row of `threadline.purges`. Changes under a [`Hold`](crate::Hold) stay.
 ///
 /// Afterwards, [`as_of`](crate::Audited::as_of) returns
@@ -41,28 +43,11 @@ use crate::telemetry::Clock;
 pub fn purge<C: AuditConnection>(conn: &mut C) -> C::Answer<'_, Result<u64, Error>> {
     C::answer(async move {
         let clock = Clock::start();
-        clock.purged(batches(conn).await)
+        clock.purged(PURGE.all(conn).await)
     })
 }
 
-#[derive(QueryableByName)]
-struct Batch {
-    /// `None`: nothing is left.
-    #[diesel(sql_type = Nullable<BigInt>)]
-    removed: Option<i64>,
-}
-
-async fn batches<C: AuditConnection>(conn: &mut C) -> Result<u64, Error> {
-    let mut removed = 0;
-    loop {
-        let query = diesel::sql_query("SELECT threadline.purge() AS removed");
-        let batch: Batch = run::read_one(conn, query).await?;
-        match batch.removed {
-            Some(batch) => removed += batch.unsigned_abs(),
-            None => return Ok(removed),
-        }
-    }
-}
+const PURGE: Batches = Batches("SELECT threadline.purge() AS done");
 
 /// The rows of one table that [`purge`] would remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QueryableByName)]

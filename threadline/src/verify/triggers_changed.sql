@@ -1,7 +1,7 @@
 -- Tables that lost triggers of the audit by a command, as threadline.watch() noted.
 SELECT 'triggers-changed' AS code, last.relation,
        pg_catalog.format(
-           '%s at %s by %s, who was logged in as %s%s; what was written until its triggers were back is not recorded; see `audit timeline --action audit.triggers_changed`',
+           '%s at %s by %s, who was logged in as %s%s; writes until the triggers were restored are not recorded; see `audit timeline --action audit.triggers_changed`',
            last.what, pg_catalog.to_char(last.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC',
            CASE WHEN last.actor_type = 'anonymous' THEN 'anonymous' ELSE pg_catalog.concat_ws(':', last.actor_type, last.actor_id) END,
            last.logged_in, CASE last.times WHEN 1 THEN '' ELSE pg_catalog.format(', the last time of %s', last.times) END) AS message,

@@ -32,7 +32,7 @@ SELECT counted.unattributed, counted.transactions, counted.since,
                    '%s by role %I%s in %I.%I', r.transactions, r.session_user_name,
                    ', application ' || pg_catalog.quote_literal(r.application_name), r.schema_name, r.table_name), ', ' ORDER BY r.place)
         FROM ranked AS r WHERE r.place <= 5)
-       || CASE WHEN EXISTS (SELECT FROM ranked AS r WHERE r.place > 5) THEN ', …' ELSE '' END AS sources
+       || CASE WHEN EXISTS (SELECT FROM ranked AS r WHERE r.place > 5) THEN ', ...' ELSE '' END AS sources
 FROM (
     SELECT pg_catalog.count(*) FILTER (WHERE c.unattributed) AS unattributed, pg_catalog.count(*) AS transactions, pg_catalog.min(c.opened_at) AS since
     FROM changing AS c

@@ -36,7 +36,7 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
     assert_eq!(
         said,
         format!(
-            "{owner} owns the audit now. Run this again after each upgrade of the audit schema.\nAn event trigger records whatever is done to the triggers of audited tables.\n"
+            "{owner} owns the audit now. Run this again, with the same roles, after each upgrade of the audit schema.\nAn event trigger records each change of the triggers of audited tables.\n"
         )
     );
     for (role, may_read) in [(&app, "false"), (&auditor, "true")] {

@@ -79,7 +79,7 @@ fn a_large_ledger_is_verified_in_steps_that_go_on_where_they_were_stopped() {
     assert_eq!(status, Some(0));
     let point = "{\"table\":\"public.members\",\"after\":\"1\"}";
     assert!(
-        shown.contains(&format!("stopped; go on with --resume '{point}'\n")),
+        shown.contains(&format!("stopped; continue with --resume '{point}'\n")),
         "{shown}"
     );
     let (status, shown, _) = verify(&database, &["--resume", point]);

@@ -195,7 +195,12 @@ fn verify_reports_who_else_can_write_to_a_protected_audit() {
         ),
         (
             "ALTER ROLE <owner> LOGIN",
-            "audit-exposed | threadline | role owner, which owns the audit, can log in | ALTER ROLE owner NOLOGIN;",
+            "audit-exposed | threadline | role owner owns the audit and can log in; run `audit protect` with an owner that cannot | ALTER ROLE owner NOLOGIN;",
+        ),
+        // A superuser that restored a dump without this role owns the audit, and is needed.
+        (
+            "ALTER ROLE <owner> LOGIN SUPERUSER",
+            "audit-exposed | threadline | role owner owns the audit and can log in; run `audit protect` with an owner that cannot | NULL",
         ),
     ] {
         assert_eq!(found(prepare), [expected], "{prepare}");

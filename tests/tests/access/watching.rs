@@ -273,7 +273,7 @@ fn verify_says_who_did_it_and_when() {
     assert_eq!(finding.table.as_deref(), Some("public.items"));
     assert!(
         finding.message.starts_with("trigger \"!threadline_capture_1\" was disabled, trigger \"!threadline_truncate_1\" was disabled at 20")
-            && finding.message.contains(&format!(" UTC by user:mallory, who was logged in as {}; what was written", protected.role("app"))),
+            && finding.message.contains(&format!(" UTC by user:mallory, who was logged in as {}; writes until", protected.role("app"))),
         "{}",
         finding.message
     );

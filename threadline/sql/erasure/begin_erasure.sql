@@ -27,7 +27,8 @@ DECLARE
     tl_name text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);
     tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
     tl_plan jsonb := threadline.personal_tables(target);
-    tl_keys text[] := ARRAY[begin_erasure.record_key];
+    tl_key text := threadline.canonical_key(tl_id, begin_erasure.record_key);
+    tl_keys text[] := ARRAY[tl_key];
     tl_hold threadline.legal_holds;
     tl_action threadline.audit_actions;
     tl_erasure bigint;
@@ -43,7 +44,7 @@ BEGIN
     -- Unposted entries are searched with the rest.
     PERFORM threadline.post_all();
     IF tl_id IS NOT NULL THEN
-        tl_keys := threadline.subject_keys(tl_id, begin_erasure.record_key);
+        tl_keys := threadline.subject_keys(tl_id, tl_key);
     END IF;
     IF begin_erasure.columns IS NOT NULL THEN
         tl_plan := threadline.chosen_columns(target, tl_plan, begin_erasure.columns);
@@ -59,18 +60,18 @@ BEGIN
       AND h.table_id = tl_id AND (h.record_keys IS NULL OR h.record_keys && tl_keys)
     ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released', tl_name, begin_erasure.record_key, tl_hold.id, tl_hold.reason;
+        RAISE EXCEPTION 'threadline: the recorded data of %:% is under hold % (%), and is not erased before the hold is released', tl_name, tl_key, tl_hold.id, tl_hold.reason;
     END IF;
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(
-        'table', tl_name, 'record_key', begin_erasure.record_key, 'tables', (
+        'table', tl_name, 'record_key', tl_key, 'tables', (
             SELECT jsonb_object_agg(format('%I.%I', t.schema_name, t.table_name), p -> 'columns')
             FROM jsonb_array_elements(tl_plan) AS p
             JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer),
         'actor_type', begin_erasure.actor_type, 'actor_id', begin_erasure.actor_id, 'actions', to_jsonb(begin_erasure.actions)),
         reason => begin_erasure.reason);
     INSERT INTO threadline.erasures (subject_table, record_key, record_keys, plan, chosen_columns, actor_type, actor_id, actions, reason, action_id, erased_by, reached_position)
-    VALUES (tl_name, begin_erasure.record_key, tl_keys, tl_plan, begin_erasure.columns, begin_erasure.actor_type, begin_erasure.actor_id,
+    VALUES (tl_name, tl_key, tl_keys, tl_plan, begin_erasure.columns, begin_erasure.actor_type, begin_erasure.actor_id,
         begin_erasure.actions, begin_erasure.reason, tl_action.id, session_user,
         (SELECT coalesce(max(c.position), 0) FROM threadline.ledger_changes AS c))
     RETURNING id INTO tl_erasure;

@@ -8,14 +8,14 @@ AS $$
 #variable_conflict use_column
 DECLARE
     tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
-    tl_keys text[] := ARRAY[subject_changes.record_key];
+    tl_key text := threadline.canonical_key(tl_id, subject_changes.record_key);
+    tl_keys text[] := ARRAY[tl_key];
     tl_plan jsonb;
     tl_names text[];
     tl_by text[];
-    tl_key text;
 BEGIN
     IF tl_id IS NOT NULL THEN
-        tl_keys := threadline.subject_keys(tl_id, subject_changes.record_key);
+        tl_keys := threadline.subject_keys(tl_id, tl_key);
     END IF;
     FOR tl_plan IN SELECT p FROM jsonb_array_elements(threadline.personal_tables(target)) AS p LOOP
         tl_by := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'by'));

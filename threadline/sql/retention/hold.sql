@@ -32,7 +32,7 @@ BEGIN
         RAISE EXCEPTION 'threadline: an actor has a type and an id';
     END IF;
     IF hold.record_key IS NOT NULL THEN
-        tl_keys := threadline.keys_of_record(tl_table, hold.record_key);
+        tl_keys := threadline.keys_of_record(tl_table, threadline.canonical_key(tl_table, hold.record_key));
     END IF;
     INSERT INTO threadline.legal_holds (reason, table_id, record_keys, actor_type, actor_id, correlation_id, placed_by)
     VALUES (hold.reason, tl_table, tl_keys, hold.actor_type, hold.actor_id, hold.correlation_id, session_user)

@@ -7,7 +7,8 @@ DECLARE
     tl_reason text;
 BEGIN
     PERFORM threadline.set_deferred(ARRAY[target], false);
-    tl_reason := threadline.revert_to_instant(target, record_key, instant);
+    tl_reason := threadline.revert_to_instant(
+        target, threadline.canonical_key(threadline.audited_table_of(target), record_key), instant);
     PERFORM threadline.set_deferred(ARRAY[target], true);
     RETURN tl_reason;
 EXCEPTION

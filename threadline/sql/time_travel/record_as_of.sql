@@ -38,7 +38,7 @@ BEGIN
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
         INTO state, image, transaction_id, change_id, unrecorded
-        FROM threadline.final_record(tl_table.id, target, record_as_of.record_key, instant) AS r;
+        FROM threadline.final_record(tl_table.id, target, threadline.canonical_key(tl_table.id, record_as_of.record_key), instant) AS r;
     END IF;
 END
 $$;

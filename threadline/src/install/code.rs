@@ -90,6 +90,7 @@ code! {
     "codegen/key_expression",
     "capture/json_array_or_null",
     "codegen/key_condition",
+    "policy/canonical_key",
     "codegen/capture_source",
     "codegen/pinned_settings",
     "codegen/build_function",

@@ -22,6 +22,8 @@ mod policies;
 mod protection;
 #[path = "access/purging.rs"]
 mod purging;
+#[path = "access/reading.rs"]
+mod reading;
 #[path = "access/session_suspension.rs"]
 mod session_suspension;
 #[path = "access/suspension.rs"]

@@ -64,13 +64,54 @@ fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
     );
 }
 
+/// Changes are found by the text of the key, and a hold that finds nothing would hold nothing.
+#[test]
+fn a_hold_holds_under_any_spelling_of_the_key_and_refuses_what_is_none() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE prices (id numeric(10,2) PRIMARY KEY, v text); CREATE TABLE lines (a int, b uuid, v text, PRIMARY KEY (a, b));
+         SELECT threadline.audit('prices', keep => '3 years'), threadline.audit('lines', keep => '3 years');
+         INSERT INTO prices VALUES (1.5, 'x'), (2, 'x');
+         INSERT INTO lines VALUES (1, 'abababab-abab-abab-abab-abababababab', 'x'), (2, 'abababab-abab-abab-abab-abababababab', 'x')",
+    );
+    age(conn, "4 years");
+    for (table, key) in [
+        ("prices", "1.50"),
+        ("lines", r#"["1", "ABABABAB-abab-abab-abab-abababababab"]"#),
+    ] {
+        Hold::new("lawsuit").record(table, key).place(conn).unwrap();
+    }
+    assert_eq!(purge(conn).unwrap(), 2);
+    assert_eq!(
+        rows(conn, LEFT),
+        [
+            "I | 1.5",
+            r#"I | ["1", "abababab-abab-abab-abab-abababababab"]"#
+        ]
+    );
+    let errors: Vec<_> = [
+        ("prices", "nonsense"),
+        ("lines", "nonsense"),
+        ("lines", r#"["1"]"#),
+        ("lines", r#"["1", "x"]"#),
+    ]
+    .map(|(table, key)| {
+        let hold = Hold::new("lawsuit").record(table, key).place(conn);
+        hold.unwrap_err().to_string()
+    })
+    .into();
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
 #[test]
 fn a_hold_on_nothing_or_without_a_reason_is_refused() {
     let (_, conn) = &mut Database::with(KEPT);
     run(conn, "CREATE TABLE plain (id int PRIMARY KEY)");
     for (hold, message) in [
         (Hold::new("").table("orders"), "a hold needs a reason"),
-        (Hold::new("x"), "say what is held"),
+        (
+            Hold::new("x"),
+            "a hold needs a table, a record of it, an actor or a correlation id",
+        ),
         (Hold::new("x").table("plain"), "was never audited"),
     ] {
         let error = hold.place(conn).unwrap_err().to_string();

@@ -90,6 +90,20 @@ fn json_that_jsonb_rejects_is_reverted() {
 }
 
 #[test]
+fn the_null_of_json_is_reverted_where_that_of_sql_is_not_allowed() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE docs (id int PRIMARY KEY, doc jsonb NOT NULL, text json NOT NULL); SELECT threadline.audit('docs');
+         INSERT INTO docs VALUES (1, 'null', 'null')",
+    );
+    for sql in [
+        "DELETE FROM docs",
+        r#"UPDATE docs SET doc = '{}', text = '"x"'"#,
+    ] {
+        there_and_back(conn, &["docs"], sql);
+    }
+}
+
+#[test]
 fn generated_and_identity_columns_are_reverted() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE items (

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, now, run};
+use threadline_tests::{Database, now, run, value};
 
 use crate::{Copy, after_each, each, state};
 
@@ -340,5 +340,66 @@ fn a_record_is_found_by_a_key_that_is_longer_than_an_index_takes() {
             "SELECT (SELECT count(*) FROM pages WHERE body = 'second'), (SELECT count(*) FROM hot WHERE n = 2)"
         ),
         ["3 | 3"]
+    );
+}
+
+/// Changes are found by the text of the key and the row by its value, so another spelling would
+/// return the present row for any instant.
+#[test]
+fn another_spelling_of_a_key_is_the_same_key() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TYPE pair AS (a int, b text);
+         CREATE TABLE prices (id numeric(10,2) PRIMARY KEY, v text); CREATE TABLE ids (id uuid PRIMARY KEY, v text);
+         CREATE TABLE lines (a int, b int, v text, PRIMARY KEY (a, b)); CREATE TABLE days (at timestamptz PRIMARY KEY, v text);
+         CREATE TABLE tags (tags text[] PRIMARY KEY, v text); CREATE TABLE pairs (pair pair PRIMARY KEY, v text);
+         INSERT INTO tags VALUES ('{a,b}', 'old'); INSERT INTO pairs VALUES ('(1,x)', 'old');
+         SELECT threadline.audit(t) FROM unnest('{prices,ids,lines,days,tags,pairs}'::regclass[]) AS t;
+         INSERT INTO prices VALUES (1.5, 'old'); INSERT INTO ids VALUES ('abababab-abab-abab-abab-abababababab', 'old');
+         INSERT INTO lines VALUES (1, 2, 'old'); INSERT INTO days VALUES ('2026-11-23 09:00Z', 'old')",
+    );
+    let then = now(conn);
+    run(
+        conn,
+        "UPDATE prices SET v = 'new'; UPDATE ids SET v = 'new'; UPDATE lines SET v = 'new'; UPDATE days SET v = 'new';
+         UPDATE tags SET v = 'new'; UPDATE pairs SET v = 'new'",
+    );
+    for (table, key) in [
+        ("prices", "1.5"),
+        ("prices", " 1.500"),
+        ("ids", "{ABABABAB-abab-abab-abab-abababababab}"),
+        ("lines", r#"["1","2"]"#),
+        ("lines", "[1, 2]"),
+        ("days", "2026-11-23T10:00:00+01:00"),
+        ("tags", r#"["a", "b"]"#),
+        ("pairs", r#"{"a": 1, "b": "x"}"#),
+    ] {
+        let at = then.to_rfc3339();
+        let image = format!(
+            "SELECT state || ' ' || (image ->> 'v') FROM threadline.record_as_of('{table}', '{key}', '{at}')"
+        );
+        assert_eq!(
+            value(conn, &image).as_deref(),
+            Some("there old"),
+            "{table} {key}"
+        );
+        let revert = format!("SELECT threadline.revert_record('{table}', '{key}', '{at}')");
+        assert_eq!(value(conn, &revert), None, "{table} {key}");
+        assert_eq!(
+            value(conn, &format!("SELECT v FROM {table}")).as_deref(),
+            Some("old"),
+            "{table} {key}"
+        );
+        run(conn, &format!("UPDATE {table} SET v = 'new'"));
+    }
+    assert_eq!(
+        value(
+            conn,
+            &format!(
+                "SELECT threadline.revert_record('lines', '[1]', '{}')",
+                then.to_rfc3339()
+            )
+        )
+        .unwrap(),
+        r#"threadline: [1] is not a key of public.lines: the values of a, b are written as a JSON array, such as ["7", "7"]"#
     );
 }

@@ -184,7 +184,7 @@ fn a_time_without_audit_is_no_bypass_of_the_triggers() {
     assert!(
         finding
             .message
-            .contains(" UTC is not recorded; see `audit timeline"),
+            .contains(" UTC; writes in between are not recorded; see `audit timeline"),
         "{}",
         finding.message
     );

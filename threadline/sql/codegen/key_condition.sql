@@ -19,19 +19,25 @@ BEGIN
     IF tl_exactly IS NOT true THEN
         SELECT string_agg(
                    format(CASE WHEN k.hash_of IS NOT NULL THEN '%6$s = %4$L'
-                               WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L' ELSE '%s.%I %s %L::%s' END,
+                               WHEN k.base IN ('character'::regtype, 'bit'::regtype) THEN '%s.%I %s %L'
+                               -- Its text depends on the locale.
+                               WHEN k.base = 'money'::regtype THEN '%s.%I %s %L::pg_catalog.numeric::%s'
+                               ELSE '%s.%I %s %L::%s' END,
                        row_name, k.name, coalesce(k.equality, '='),
                        CASE WHEN k.single THEN record_key
                             ELSE threadline.json_array_or_null(record_key) ->> (k.ordinal::integer - 1) END,
                        k.base,
                        format('threadline.key_hash(%s, %L, to_jsonb(%s))', audited_table, k.hash_of,
                            threadline.json_form(k.column_type::regtype, format('%s.%I', row_name, k.name)))),
-                   ' AND ' ORDER BY k.ordinal),
-               bool_or((k.equality IS NOT NULL OR k.loose) AND k.hash_of IS NULL)
+                   ' AND ' ORDER BY k.ordinal) FILTER (WHERE NOT k.is_nested),
+               bool_or((k.equality IS NOT NULL OR k.loose OR k.is_nested) AND k.hash_of IS NULL)
         INTO tl_by_column, tl_exactly
         FROM (
             -- Every value in the table satisfies the checks of its domain.
-            SELECT live.*, base.type::regtype AS base, (
+            SELECT live.*, base.type::regtype AS base, live.hash_of IS NULL AND EXISTS (
+                -- An array or a composite value is recorded as JSON, which it does not accept.
+                SELECT FROM pg_type AS t WHERE t.oid = base.type AND t.typcategory IN ('A', 'C')
+            ) AS is_nested, (
                 SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                 FROM pg_opclass AS c
                 JOIN pg_am AS m ON m.oid = c.opcmethod AND m.amname = 'btree'

@@ -13,23 +13,35 @@ SET extra_float_digits = 1
 SET array_nulls = on
 AS $$
 DECLARE
-    tl_texts text[];
+    tl_part record;
+    tl_text text;
+    tl_texts text[] := '{}';
 BEGIN
-    SELECT array_agg(threadline.bounded_key(CASE
-               WHEN k.is_hash THEN threadline.key_hash(audited_table, k.name, parts.value)
-               WHEN k.type = 'character' THEN rtrim(threadline.key_text(parts.value), ' ')
-               ELSE threadline.key_text(parts.value) END, parts.parts) ORDER BY parts.position)
-    INTO tl_texts
-    FROM (
-        SELECT substr(name, 2)::integer AS position, value, count(*) OVER ()::integer AS parts
-        FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
-    ) AS parts
-    LEFT JOIN (
-        SELECT k.name, k.type, k.ordinal, threadline.is_hash(t.columns, k.name) AS is_hash
-        FROM threadline.audited_tables AS t
-        CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
-        WHERE t.id = audited_table
-    ) AS k ON k.ordinal = parts.position;
+    FOR tl_part IN
+        SELECT parts.value, parts.parts, k.name, k.type, k.is_hash
+        FROM (
+            SELECT substr(name, 2)::integer AS position, value, count(*) OVER ()::integer AS parts
+            FROM jsonb_each(to_jsonb(key_values)) AS field (name, value)
+        ) AS parts
+        LEFT JOIN (
+            SELECT k.name, k.type, k.ordinal, threadline.is_hash(t.columns, k.name) AS is_hash
+            FROM threadline.audited_tables AS t
+            CROSS JOIN ROWS FROM (unnest(t.key_columns), unnest(t.key_types)) WITH ORDINALITY AS k (name, type, ordinal)
+            WHERE t.id = audited_table
+        ) AS k ON k.ordinal = parts.position
+        ORDER BY parts.position
+    LOOP
+        -- Not a CASE: its other branch needs the right to call the function, too.
+        IF tl_part.is_hash THEN
+            tl_text := threadline.key_hash(audited_table, tl_part.name, tl_part.value);
+        ELSE
+            tl_text := threadline.key_text(tl_part.value);
+        END IF;
+        IF tl_part.type = 'character' AND tl_part.is_hash IS NOT TRUE THEN
+            tl_text := rtrim(tl_text, ' ');
+        END IF;
+        tl_texts := tl_texts || threadline.bounded_key(tl_text, tl_part.parts);
+    END LOOP;
     RETURN CASE cardinality(tl_texts)
         WHEN 1 THEN tl_texts[1]
         ELSE to_jsonb(tl_texts)::text

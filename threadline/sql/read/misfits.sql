@@ -8,7 +8,7 @@ DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';
 BEGIN
-    image := (threadline.json_documents(ARRAY[threadline.without_marks(image, pg_catalog.pg_typeof(base))], pg_catalog.pg_typeof(base)))[1];
+    image := (threadline.readable_images(ARRAY[threadline.without_marks(image, pg_catalog.pg_typeof(base))], pg_catalog.pg_typeof(base)))[1];
     FOR tl_column IN
         SELECT a.attname::pg_catalog.text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
         FROM pg_catalog.pg_type AS t

@@ -18,7 +18,7 @@ BEGIN
             FROM pg_catalog.unnest(images) WITH ORDINALITY AS i (image, place)
             ORDER BY i.place);
     END IF;
-    images := threadline.json_documents(images, pg_catalog.pg_typeof(base));
+    images := threadline.readable_images(images, pg_catalog.pg_typeof(base));
     EXECUTE tl_attempt INTO populated USING base, images;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     populated := NULL;

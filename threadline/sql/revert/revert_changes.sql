@@ -50,7 +50,7 @@ BEGIN
                     tl_reason := threadline.revert_change(tl_changes[tl_at], tl_began);
                 EXCEPTION
                     WHEN integrity_constraint_violation OR data_exception OR insufficient_privilege
-                        OR undefined_column OR raise_exception OR with_check_option_violation THEN
+                        OR undefined_column OR generated_always OR raise_exception OR with_check_option_violation THEN
                         tl_reason := SQLERRM;
                 END;
                 tl_done[tl_at] := tl_reason IS NULL;

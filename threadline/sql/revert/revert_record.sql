@@ -13,7 +13,7 @@ BEGIN
     RETURN tl_reason;
 EXCEPTION
     WHEN integrity_constraint_violation OR data_exception OR insufficient_privilege
-        OR undefined_column OR raise_exception OR with_check_option_violation THEN
+        OR undefined_column OR generated_always OR raise_exception OR with_check_option_violation THEN
         RETURN SQLERRM;
 END
 $$;

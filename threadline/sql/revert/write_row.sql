@@ -14,15 +14,22 @@ BEGIN
     SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum),
            string_agg(
                format(
-                   -- As threadline.json_image() has kept it: the text.
-                   CASE WHEN threadline.base_type(a.atttypid) = 'pg_catalog.json'::regtype
-                       THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
-                       ELSE 'tl_image.%1$I'
-                   END, a.attname, a.attname),
+                   CASE WHEN a.attnotnull AND base.type IN ('pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype)
+                       -- In an image, the null of JSON and that of SQL are the same.
+                       THEN format('coalesce(%s, ''null'')', form.value) ELSE form.value END, a.attname, a.attname),
                ', ' ORDER BY a.attnum),
-           string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+           string_agg(format('%I %s', a.attname,
+               -- An amount is recorded as a number, and its text depends on the locale.
+               CASE WHEN base.type = 'pg_catalog.money'::regtype THEN 'pg_catalog.numeric' ELSE format_type(a.atttypid, a.atttypmod) END), ', ' ORDER BY a.attnum)
     INTO tl_columns, tl_values, tl_definitions
     FROM pg_attribute AS a
+    CROSS JOIN LATERAL threadline.base_type(a.atttypid) AS base (type)
+    CROSS JOIN LATERAL (
+        -- As threadline.json_image() has kept it: the text.
+        SELECT CASE WHEN base.type = 'pg_catalog.json'::regtype
+            THEN 'CASE WHEN jsonb_typeof($1 -> %2$L) = ''string'' THEN ($1 ->> %2$L)::json ELSE tl_image.%1$I END'
+            ELSE 'tl_image.%1$I' END AS value
+    ) AS form
     WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND image ? a.attname;
     IF tl_columns IS NULL THEN
         RETURN key_condition IS NOT NULL;

@@ -3,5 +3,5 @@ SELECT h.id, h.reason, t.schema_name AS "schema", t.table_name AS "table", h.rec
        h.placed_at, h.placed_by, h.released_at, h.released_by
 FROM threadline.legal_holds AS h
 JOIN threadline.audited_tables AS t ON t.id = h.table_id
-WHERE t.id = threadline.known_table_of($1::regclass) AND (h.record_keys IS NULL OR $2 = ANY (h.record_keys))
+WHERE t.id = threadline.known_table_of($1::regclass) AND (h.record_keys IS NULL OR threadline.canonical_key(threadline.known_table_of($1::regclass), $2) = ANY (h.record_keys))
 ORDER BY h.id

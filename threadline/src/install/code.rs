@@ -133,7 +133,7 @@ code! {
     "read/exact_numbers",
     "read/exact_images",
     "read/exact_image",
-    "read/json_documents",
+    "read/readable_images",
     "read/populate_rows",
     "read/misfits",
     "read/jsonb_merge",

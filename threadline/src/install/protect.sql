@@ -178,9 +178,16 @@ BEGIN
         JOIN pg_class AS c ON c.oid = g.tgrelid
         WHERE g.tgname = '!threadline_' || p.proname AND g.tgparentid = 0
     LOOP
-        IF NOT has_schema_privilege(tl_owner, tl_object.schema, 'USAGE') THEN
-            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_owner);
-        END IF;
+        FOR tl_role IN
+            SELECT tl_owner
+            UNION ALL
+            -- To find the table by its name; reading it is for its owner to allow.
+            SELECT * FROM jsonb_array_elements_text(tl_request -> 'readers')
+        LOOP
+            IF NOT has_schema_privilege(tl_role, tl_object.schema, 'USAGE') THEN
+                EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', tl_object.schema, tl_role);
+            END IF;
+        END LOOP;
         -- It records only changes of its own table, whichever role's trigger calls it.
         EXECUTE format('GRANT EXECUTE ON FUNCTION threadline.capture_%s() TO PUBLIC', tl_object.audited_table);
         FOR tl_role IN

@@ -1,7 +1,7 @@
 -- Tables whose audit stopped and began again: writes in between, if any, are unknown.
 SELECT 'audit-interrupted' AS code, named.relation,
        pg_catalog.format(
-           'its audit ended %s, it resumed %s, and writes in between are not recorded%s; see `audit timeline --action audit.restarted`',
+           'its audit ended %s and resumed %s; writes in between are not recorded%s; see `audit timeline --action audit.restarted`',
            coalesce(pg_catalog.to_char((a.meta ->> 'stopped_at')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC', 'with the table or its triggers'),
            pg_catalog.to_char(a.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC',
            CASE restarts.times WHEN 1 THEN '' ELSE pg_catalog.format(', the last time of %s', restarts.times) END) AS message,

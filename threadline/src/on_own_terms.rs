@@ -63,7 +63,7 @@ impl<C: AuditConnection> Unfinished<'_, C> {
 impl<C: AuditConnection> Drop for Unfinished<'_, C> {
     fn drop(&mut self) {
         if self.undo {
-            self.conn.abandon("ROLLBACK");
+            self.conn.abandon(None);
         }
     }
 }

@@ -310,6 +310,39 @@ fn a_panic_in_the_closure_leaves_no_context_on_the_thread() {
     assert_eq!(recorded(conn), ["2 | - | none"]);
 }
 
+/// The connection outlives the panic in a worker that catches it.
+#[test]
+fn a_panic_rolls_back_and_the_next_write_has_no_actor() {
+    let (_, conn) = &mut Database::with(NOTES);
+    let panics = |conn: &mut PgConnection, id| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            conn.audited_transaction::<(), Error, _>(&user(1), |conn| {
+                insert(conn, id)?;
+                // Savepoints that the panic leaves open, too.
+                conn.transaction(|conn| conn.audited(|_| panic!("on purpose")))
+            })
+        }));
+        assert!(result.is_err());
+    };
+    panics(conn, 1);
+    insert(conn, 2).unwrap();
+    // In an outer transaction, only what panicked is undone.
+    conn.audited_transaction::<_, Error, _>(&user(2), |conn| {
+        insert(conn, 3)?;
+        panics(conn, 4);
+        insert(conn, 5)
+    })
+    .unwrap();
+    assert_eq!(
+        recorded(conn),
+        [
+            "2 | - | none",
+            "3 | user:2 | explicit",
+            "5 | user:2 | explicit"
+        ]
+    );
+}
+
 #[test]
 fn a_pooled_connection_hands_itself_to_the_closure() {
     use diesel::r2d2::{ConnectionManager, PooledConnection};

@@ -1,6 +1,7 @@
 //! Connections of diesel-async.
 
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -63,11 +64,15 @@ impl Runner for AsyncPgConnection {
         Manager::transaction_manager_status_mut(self)
     }
 
-    fn abandon(&mut self, undo: &str) {
+    fn abandon(&mut self, outer: Option<NonZeroU32>) {
         self.status().set_in_error();
+        let undo = match outer {
+            None => "ROLLBACK".to_owned(),
+            Some(depth) => format!("ROLLBACK TO SAVEPOINT diesel_savepoint_{depth}"),
+        };
         // The first poll sends it to the task of the connection, after everything sent
         // before.
-        let undone = pin!(self.batch_execute(undo));
+        let undone = pin!(self.batch_execute(&undo));
         let _ = undone.poll(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -298,8 +303,8 @@ macro_rules! pooled {
                 (**self).status()
             }
 
-            fn abandon(&mut self, undo: &str) {
-                (**self).abandon(undo);
+            fn abandon(&mut self, outer: Option<std::num::NonZeroU32>) {
+                (**self).abandon(outer);
             }
         }
 

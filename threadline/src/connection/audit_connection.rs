@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use diesel::connection::TransactionManagerStatus;
@@ -84,10 +85,10 @@ pub trait Runner: Send + Sized {
     /// Returns Diesel's state of the open transaction.
     fn status(&mut self) -> &mut TransactionManagerStatus;
 
-    /// Rolls back what a dropped future leaves open, with SQL that the server receives
-    /// before anything sent later. Nothing waits for the result, so the connection is
-    /// broken from then on.
-    fn abandon(&mut self, undo: &str);
+    /// Rolls back to the depth of transactions `outer` what a panic or a dropped future leaves
+    /// open. An asynchronous connection sends this before anything that is sent later. Nothing waits
+    /// for the result, so the connection is broken from then on.
+    fn abandon(&mut self, outer: Option<NonZeroU32>);
 }
 
 /// A connection whose rows can be read one by one, so that memory does not grow with their

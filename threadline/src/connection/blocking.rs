@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -132,8 +133,14 @@ impl<C: BlockingConnection> Runner for C {
         status(self)
     }
 
-    fn abandon(&mut self, _undo: &str) {
-        // Only a panic leaves it in this state, as in Diesel.
+    fn abandon(&mut self, outer: Option<NonZeroU32>) {
+        // Only a panic leaves it open. Diesel would leave it so, and what a caller that catches the
+        // panic writes next would belong to it.
+        while matches!(status(self).transaction_depth(), Ok(depth) if depth > outer) {
+            if C::TransactionManager::rollback_transaction(self).is_err() {
+                status(self).set_in_error();
+            }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use diesel::QueryableByName;
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
@@ -11,15 +13,17 @@ use crate::telemetry::Transaction;
 
 /// A transaction, or a savepoint in one, from its beginning until [`end`](Self::end).
 ///
-/// A future that is dropped in between, because its request was cancelled, undoes it: the
-/// server receives the rollback before anything sent later on the connection. The
-/// connection is broken from then on, so that nothing commits the rest. Until an outer
-/// transaction notices, its statements run under its own context.
+/// A panic in between undoes it, and so does a future that is dropped, because its request was
+/// cancelled: the server receives the rollback before anything sent later on the connection. An
+/// asynchronous connection is broken from then on, so that nothing commits the rest. Until an
+/// outer transaction notices, its statements run under its own context.
 #[derive(Debug)]
 pub(crate) struct Open<'c, C: AuditConnection> {
     conn: &'c mut C,
-    /// The SQL that undoes it, until it has ended.
-    undo: Option<String>,
+    /// Whether it is still to be ended.
+    is_open: bool,
+    /// The depth of the transactions around it.
+    around: Option<NonZeroU32>,
     /// The context that a nested context hides.
     outer: Option<OuterContext>,
     /// Reports a transaction under a context, until it has ended.
@@ -50,7 +54,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
     ) -> QueryResult<Self> {
         let mut open = Self::around(conn)?;
         if !open.is_outermost()? {
-            open.undo = None;
+            open.is_open = false;
             return Err(Error::AlreadyInTransaction);
         }
         open.watched = Some(Transaction::begin());
@@ -65,13 +69,11 @@ impl<'c, C: AuditConnection> Open<'c, C> {
     }
 
     fn around(conn: &'c mut C) -> QueryResult<Self> {
-        let undo = match conn.status().transaction_depth()? {
-            None => "ROLLBACK".to_owned(),
-            Some(depth) => format!("ROLLBACK TO SAVEPOINT diesel_savepoint_{depth}"),
-        };
+        let around = conn.status().transaction_depth()?;
         Ok(Self {
             conn,
-            undo: Some(undo),
+            is_open: true,
+            around,
             outer: None,
             watched: None,
         })
@@ -118,7 +120,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
             }
             Err(error) => {
                 let _ = self.conn.roll_back().await;
-                self.undo = None;
+                self.is_open = false;
                 Err(error)
             }
         }
@@ -127,7 +129,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
     /// A transaction that failed to begin needs no end.
     fn unless_failed(&mut self, begun: QueryResult<()>) -> QueryResult<()> {
         if begun.is_err() {
-            self.undo = None;
+            self.is_open = false;
         }
         begun
     }
@@ -157,7 +159,7 @@ impl<'c, C: AuditConnection> Open<'c, C> {
             },
         };
         if self.conn.status().transaction_depth().is_ok() {
-            self.undo = None;
+            self.is_open = false;
         }
         if let Some(watched) = self.watched.take() {
             watched.ended(&ended);
@@ -168,8 +170,8 @@ impl<'c, C: AuditConnection> Open<'c, C> {
 
 impl<C: AuditConnection> Drop for Open<'_, C> {
     fn drop(&mut self) {
-        if let Some(undo) = self.undo.take() {
-            self.conn.abandon(&undo);
+        if self.is_open {
+            self.conn.abandon(self.around);
         }
         if let Some(watched) = self.watched.take() {
             watched.was_left();

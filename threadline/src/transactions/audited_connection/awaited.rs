@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -366,12 +367,12 @@ impl Runner for Audited {
         self.inner.status()
     }
 
-    fn abandon(&mut self, undo: &str) {
+    fn abandon(&mut self, outer: Option<NonZeroU32>) {
         self.outer = None;
         if let Some(watched) = self.watched.take() {
             watched.was_left();
         }
-        self.inner.abandon(undo);
+        self.inner.abandon(outer);
     }
 }
 

@@ -47,7 +47,7 @@ struct Beginning<'c, C: AuditConnection>(Option<&'c mut C>);
 impl<C: AuditConnection> Drop for Beginning<'_, C> {
     fn drop(&mut self) {
         if let Some(conn) = self.0.take() {
-            conn.abandon("ROLLBACK");
+            conn.abandon(None);
         }
     }
 }

@@ -197,6 +197,8 @@ impl fmt::Display for Error {
                         write!(f, "\nhint: {hint}")?;
                     } else if is_of_a_pooler(information.message()) {
                         f.write_str(POOLER)?;
+                    } else if is_of_a_right(information.message()) {
+                        f.write_str(RIGHTS)?;
                     }
                 }
                 Ok(())
@@ -262,6 +264,13 @@ fn is_of_a_pooler(message: &str) -> bool {
 }
 
 const POOLER: &str = "\nhint: a transaction pooler such as PgBouncer is in between; let it keep prepared statements (max_prepared_statements of PgBouncer 1.21), or call `set_prepared_statement_cache_size(CacheSize::Disabled)` on each connection";
+
+/// Recognizes the error of a role without a right, if the server writes English.
+pub(crate) fn is_of_a_right(message: &str) -> bool {
+    message.starts_with("permission denied for ")
+}
+
+const RIGHTS: &str = "\nhint: without `audit protect`, a role that writes actions and contexts needs `GRANT USAGE ON SCHEMA threadline` from the owner of the audit; with it, name the role as --application or --reader";
 
 // The message includes that of the cause, so `source` returns none.
 impl std::error::Error for Error {}
@@ -377,5 +386,17 @@ mod tests {
             );
         }
         assert_eq!(said("table t does not exist"), "table t does not exist");
+    }
+
+    #[test]
+    fn a_missing_right_names_the_grant() {
+        let message = "permission denied for schema threadline";
+        let error =
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
+        let error = Error::from(error);
+        assert_eq!(error.class(), ErrorClass::SetUp);
+        let said = error.to_string();
+        assert!(said.starts_with(message), "{said}");
+        assert!(said.contains("GRANT USAGE ON SCHEMA threadline"), "{said}");
     }
 }

@@ -1,6 +1,6 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::{Error, ErrorKind, is_actor_required};
+use super::{Error, ErrorKind, is_actor_required, is_of_a_right};
 use crate::action::ActionError;
 use crate::context::ContextError;
 use crate::filter::FilterError;
@@ -180,6 +180,7 @@ fn of_diesel(error: &DieselError) -> ErrorClass {
             }
             // Errors raised by functions of the audit schema begin with its name.
             _ if information.message().starts_with("threadline: ") => ErrorClass::Caller,
+            _ if is_of_a_right(information.message()) => ErrorClass::SetUp,
             _ => ErrorClass::Database,
         },
         _ => ErrorClass::Database,

@@ -116,7 +116,10 @@ impl Worker {
     ///         let database_url = database_url.clone();
     ///         async move { AsyncPgConnection::establish(&database_url).await }
     ///     },
-    ///     async |pause, _posted| {
+    ///     async |pause, posted| {
+    ///         if let Err(error) = posted {
+    ///             eprintln!("posting failed, trying again: {error}");
+    ///         }
     ///         tokio::time::sleep(pause).await;
     ///         true
     ///     },

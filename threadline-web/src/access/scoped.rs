@@ -2,12 +2,12 @@
 //! limited to the scope here.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::connection::TransactionManager;
 use diesel::dsl::sql;
-use diesel::result::Error as DieselError;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{Integer, Text};
 use diesel::{RunQueryDsl, sql_query};
 use serde_json::Value;
@@ -80,7 +80,9 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
             timeout.as_millis()
         ))?;
-        let answer = Scoped::new(&mut *conn, access).and_then(|mut scoped| questions(&mut scoped));
+        let answer = in_time(timeout, || {
+            Scoped::new(&mut *conn, access).and_then(|mut scoped| questions(&mut scoped))
+        });
         // Nothing was written. The rollback frees the connection.
         let ended = C::TransactionManager::rollback_transaction(conn);
         answer.and_then(|answer| Ok(ended.map(|()| answer)?))
@@ -102,7 +104,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
                     "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}",
                     timeout.as_millis()
                 ))?;
-                questions(&mut Scoped::new(conn, access)?)
+                in_time(timeout, || questions(&mut Scoped::new(conn, access)?))
             })
         })
     }
@@ -338,7 +340,7 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             let before: String = before.get_result(conn)?;
             let set = |to: &str| format!("SET LOCAL statement_timeout = '{to}'");
             conn.batch_execute(&set(&limit.as_millis().to_string()))?;
-            let counted = query(conn)?;
+            let counted = in_time(limit, || query(conn))?;
             conn.batch_execute(&set(&before))?;
             Ok(counted)
         });
@@ -409,10 +411,52 @@ fn of_key(error: Error, key: &[String]) -> Error {
     refused.into()
 }
 
+const TIMED_OUT: &str = "canceling statement due to statement timeout";
+
+/// Runs queries that PostgreSQL cancels after a time. Its message can be in any language, and Diesel
+/// does not give the code of the error, so an unknown error after this time counts as the timeout.
+fn in_time<T>(timeout: Duration, queries: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let begun = Instant::now();
+    queries().map_err(|error| match error.kind() {
+        ErrorKind::Database(DieselError::DatabaseError(DatabaseErrorKind::Unknown, _))
+            if begun.elapsed() >= timeout =>
+        {
+            let timed_out = Box::new(TIMED_OUT.to_owned());
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, timed_out).into()
+        }
+        _ => error,
+    })
+}
+
 /// Returns whether the statement timeout cancelled the query.
 pub(crate) fn took_too_long(error: &Error) -> bool {
     let ErrorKind::Database(DieselError::DatabaseError(_, information)) = error.kind() else {
         return false;
     };
-    information.message().contains("statement timeout")
+    information.message() == TIMED_OUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(message: &str, after: Duration) -> bool {
+        let message = Box::new(message.to_owned());
+        let failed = in_time::<()>(Duration::from_millis(20), || {
+            std::thread::sleep(after);
+            Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, message).into())
+        });
+        took_too_long(&failed.unwrap_err())
+    }
+
+    #[test]
+    fn a_timeout_is_recognized_in_any_language() {
+        let german = "storniere Anfrage wegen Zeit\u{fc}berschreitung der Anfrage";
+        assert!(fails(german, Duration::from_millis(20)));
+        assert!(fails(TIMED_OUT, Duration::from_millis(20)));
+        assert!(!fails(
+            "relation \"members\" does not exist",
+            Duration::ZERO
+        ));
+    }
 }

@@ -43,6 +43,23 @@ COMMENT ON COLUMN threadline.kept_images.is_whole IS
 COMMENT ON COLUMN threadline.kept_images.image IS
     'NULL during a purge: the record was deleted';
 
+-- Of each purged change of a key, so that a record is found under all the keys that it had.
+CREATE TABLE threadline.moved_keys (
+    table_id     integer NOT NULL,
+    id           bigint NOT NULL,
+    previous_key text COLLATE "C" NOT NULL,
+    record_key   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (table_id, id, record_key)
+);
+CREATE INDEX moved_keys_previous
+    ON threadline.moved_keys (table_id, previous_key);
+CREATE INDEX moved_keys_record
+    ON threadline.moved_keys (table_id, record_key);
+COMMENT ON TABLE threadline.moved_keys IS
+    'Keys that records got in purged changes, and those that they had before';
+COMMENT ON COLUMN threadline.moved_keys.id IS
+    'The id of the change';
+
 CREATE TABLE threadline.legal_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason         text NOT NULL,
@@ -130,7 +147,7 @@ COMMENT ON TABLE threadline.erasures IS
 COMMENT ON COLUMN threadline.erasures.record_keys IS
     'Every key that the record has had';
 COMMENT ON COLUMN threadline.erasures.plan IS
-    '[{"table_id", "columns", "by": columns that name the person, "itself": whether it is the table of the record}]';
+    '[{"table_id", "columns", "by": columns that name the person, "gone" and "by_gone": those that were dropped before another column got the name, "at": when these were the names, "itself": whether it is the table of the record, "key_type": how values name its records}]';
 COMMENT ON COLUMN threadline.erasures.texts IS
     'Actions and transactions of which texts were erased';
 COMMENT ON COLUMN threadline.erasures.reached_position IS

@@ -33,7 +33,7 @@ BEGIN
     IF tl_run.found_at IS NULL THEN
         SELECT p INTO tl_plan
         FROM jsonb_array_elements(tl_run.plan) AS p
-        WHERE p -> 'by' <> '[]' AND (p -> 'table_id')::integer > tl_run.looked_through
+        WHERE (p -> 'by' <> '[]' OR p -> 'by_gone' <> '[]') AND (p -> 'table_id')::integer > tl_run.looked_through
         ORDER BY (p -> 'table_id')::integer
         LIMIT 1;
         IF FOUND THEN
@@ -57,7 +57,7 @@ BEGIN
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
         RETURN greatest(tl_seen, 1);
     END IF;
-    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' LOOP
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' OR p -> 'by_gone' <> '[]' LOOP
         PERFORM threadline.refuse_unknown(tl_plan);
     END LOOP;
     SELECT p INTO tl_plan FROM jsonb_array_elements(tl_run.plan) AS p WHERE (p -> 'itself')::boolean;

@@ -7,8 +7,7 @@ AS $$
 DECLARE
     tl_plan jsonb := (SELECT p FROM jsonb_array_elements(run.plan) AS p WHERE (p -> 'table_id')::integer = record.table_id);
     tl_mark jsonb := to_jsonb('erased:' || run.id);
-    tl_columns text[] := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'columns'));
-    tl_names jsonb := threadline.former_names(record.table_id, tl_columns, tl_columns);
+    tl_names jsonb := threadline.erased_names(tl_plan);
     tl_whole boolean := (tl_plan -> 'itself')::boolean AND record.record_key = ANY (run.record_keys);
     tl_owners jsonb := record.owners;
     tl_reached bigint := record.reached_id;
@@ -26,14 +25,12 @@ BEGIN
         WHERE k.table_id = record.table_id AND k.record_key = record.record_key AND k.id > record.reached_id)
     THEN
         IF NOT tl_whole THEN
-            tl_owners := threadline.owners_before(record.table_id, record.record_key, (
-                SELECT coalesce(jsonb_object_agg(b, threadline.former_names(record.table_id, ARRAY[b], ARRAY[b])), '{}')
-                FROM jsonb_array_elements_text(tl_plan -> 'by') AS b));
+            tl_owners := threadline.owners_before(record.table_id, record.record_key, threadline.owner_names(tl_plan), tl_plan ->> 'key_type');
         END IF;
         UPDATE threadline.kept_images AS k
         SET image = threadline.erased_image(k.image, threadline.hidden_names(tl_names, k.captured_at), tl_mark)
         WHERE k.table_id = record.table_id AND k.record_key = record.record_key
-          AND (tl_whole OR threadline.names_one_of(tl_owners, run.record_keys));
+          AND (tl_whole OR threadline.names_one_of(tl_owners, threadline.keys_named(run.record_keys, tl_plan ->> 'key_type')));
     END IF;
     FOR tl_found IN
         SELECT (p.change).*, p.owners, p.before, p.after

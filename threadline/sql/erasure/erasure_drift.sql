@@ -15,12 +15,14 @@ BEGIN
             format('SELECT threadline.erase(%s);', tl_run.id))::threadline.finding;
     END LOOP;
     FOR tl_run IN
-        SELECT DISTINCT ON (e.subject_table, e.record_key, e.plan) e.*
+        SELECT DISTINCT ON (e.subject_table, e.record_key, of.plan) e.*
         FROM threadline.erasures AS e
+        -- Names of different times may be those of the same columns.
+        CROSS JOIN LATERAL (SELECT jsonb_agg(p - 'at') AS plan FROM jsonb_array_elements(e.plan) AS p) AS of
         WHERE e.ended_at IS NOT NULL AND NOT EXISTS (
             SELECT FROM threadline.erasures AS again
             WHERE again.ended_at IS NULL AND again.subject_table = e.subject_table AND again.record_key = e.record_key)
-        ORDER BY e.subject_table, e.record_key, e.plan, e.id DESC
+        ORDER BY e.subject_table, e.record_key, of.plan, e.id DESC
     LOOP
         SELECT count(*) AS changes, min(a.id) AS id INTO tl_again FROM threadline.recorded_again(tl_run.id) AS a;
         IF tl_again.changes > 0 THEN

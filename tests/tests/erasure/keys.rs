@@ -1,7 +1,7 @@
 //! Keys by which rows name their person.
 
 use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, rows, run, value};
 
 use crate::{audit_contents, erase, people, stores};
 
@@ -174,6 +174,44 @@ fn rows_that_named_a_key_of_which_the_change_was_purged_are_erased() {
     let left = audit_contents(database);
     assert!(!left.contains("jane"), "{left}");
     assert!(left.contains("bob@a") && left.contains("bob street"));
+}
+
+/// Whose the value is, only a purged change says.
+#[test]
+fn changes_that_a_hold_kept_without_the_change_that_named_their_owner_are_reported() {
+    let (database, conn) = &mut people();
+    run(
+        conn,
+        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street 1', 'Bern')",
+    );
+    run(
+        conn,
+        "SELECT threadline.set_context('{\"actor\": {\"type\": \"user\", \"id\": \"7\"}}'); UPDATE addresses SET street = 'jane street 2'",
+    );
+    run(
+        conn,
+        "UPDATE addresses SET user_id = 43, street = 'bob street'",
+    );
+    let hold = value(
+        conn,
+        "SELECT threadline.hold('lawsuit', actor_type => 'user', actor_id => '7')",
+    )
+    .unwrap();
+    run(
+        conn,
+        "SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
+    );
+    purge_all(conn);
+    erase(conn, "'users', '42'");
+    assert!(stores(database, "jane street") && !stores(database, "jane@"));
+    assert_eq!(rows(conn, DRIFT), ["erasure-unreached"]);
+    run(
+        conn,
+        &format!("SELECT threadline.release({hold}, 'settled')"),
+    );
+    run(conn, "SELECT threadline.purge()");
+    assert!(!stores(database, "jane street"));
+    assert_eq!(rows(conn, DRIFT), [""; 0]);
 }
 
 #[test]

@@ -216,6 +216,40 @@ fn columns_generated_from_personal_ones_are_erased() {
     );
 }
 
+/// No command told the audit that the column had this name.
+#[test]
+fn values_under_an_unknown_name_are_reported_until_they_are_erased() {
+    let (database, conn) = &mut people();
+    for statement in [
+        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
+        "ALTER TABLE users RENAME email TO mail",
+        "UPDATE users SET mail = 'jane@b'",
+        "ALTER TABLE users RENAME mail TO post",
+        "UPDATE users SET post = 'jane@c'; DELETE FROM users",
+        "ALTER TABLE users DROP plan, ADD fax text; ALTER TABLE addresses DROP city; SELECT threadline.refresh('addresses')",
+    ] {
+        run(conn, statement);
+    }
+    erase(conn, "'users', '42'");
+    assert_eq!(
+        rows(conn, "SELECT unreached FROM threadline.erasures"),
+        ["{public.users.mail}"]
+    );
+    assert!(
+        stores(database, "jane@b") && !stores(database, "jane@c") && !stores(database, "jane@a")
+    );
+    let fix = value(
+        conn,
+        "SELECT fix FROM threadline.erasure_drift() WHERE code = 'erasure-unreached'",
+    )
+    .unwrap();
+    run(conn, "SELECT threadline.refresh('users')");
+    let id = value(conn, fix.trim_end_matches(';')).unwrap();
+    complete(conn, &id);
+    assert!(!stores(database, "jane"));
+    assert_eq!(rows(conn, DRIFT), [""; 0]);
+}
+
 #[test]
 fn tables_that_are_gone_hinder_no_erasure_of_others() {
     let (database, conn) = &mut people();

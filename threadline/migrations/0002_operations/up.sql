@@ -140,7 +140,8 @@ CREATE TABLE threadline.erasures (
     reached_transaction bigint NOT NULL DEFAULT -1,
     reached_id        bigint NOT NULL DEFAULT -1,
     found_at          timestamptz,
-    reached_position  bigint NOT NULL
+    reached_position  bigint NOT NULL,
+    unreached         text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE threadline.erasures IS
     'Whose recorded values were made unreadable, by whom, when and why, and how far the ones that go on have come; no values';
@@ -152,6 +153,8 @@ COMMENT ON COLUMN threadline.erasures.texts IS
     'Actions and transactions of which texts were erased';
 COMMENT ON COLUMN threadline.erasures.reached_position IS
     'Up to which change of the ledger what belongs to the person is known';
+COMMENT ON COLUMN threadline.erasures.unreached IS
+    'Names under which records of the person have values that belong to no known column';
 CREATE TABLE threadline.erased_records (
     erasure_id bigint NOT NULL,
     table_id   integer NOT NULL,

@@ -21,6 +21,7 @@ DECLARE
     tl_keys text[];
     tl_id integer;
     tl_left record;
+    tl_ownerless bigint;
 BEGIN
     PERFORM threadline.lock_erasing();
     SELECT e.* INTO tl_run FROM threadline.erasures AS e WHERE e.id = erasure;
@@ -79,6 +80,18 @@ BEGIN
     END IF;
     PERFORM threadline.erase_unposted(tl_run);
     UPDATE threadline.erasures AS e SET ended_at = clock_timestamp() WHERE e.id = erasure;
+    tl_run.unreached := (SELECT e.unreached FROM threadline.erasures AS e WHERE e.id = erasure);
+    IF tl_run.unreached <> '{}' THEN
+        RAISE NOTICE 'threadline: values under the names % belong to no column that the audit knows, and are not erased', array_to_string(tl_run.unreached, ', ')
+            USING HINT = 'If they are personal, erase them with threadline.begin_erasure(..., columns => ...).';
+    END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p LOOP
+        tl_ownerless := (SELECT count(*) FROM threadline.ownerless_changes(tl_plan));
+        IF tl_ownerless > 0 THEN
+            RAISE NOTICE 'threadline: % changes that may be of the person are not erased: a legal hold kept them, and the changes that named their owner were purged', tl_ownerless
+                USING HINT = 'A purge removes them after the hold is released. SELECT * FROM threadline.erasure_drift() shows the table.';
+        END IF;
+    END LOOP;
     FOR tl_left IN SELECT l.* FROM threadline.texts_left(erasure) AS l LOOP
         RAISE NOTICE 'threadline: the audit keeps texts and addresses of % actions and % transactions of %:%',
             tl_left.actions, tl_left.transactions, tl_left.actor_type, tl_left.actor_id

@@ -233,11 +233,9 @@ fn values_under_an_unknown_name_are_reported_until_they_are_erased() {
     erase(conn, "'users', '42'");
     assert_eq!(
         rows(conn, "SELECT unreached FROM threadline.erasures"),
-        ["{public.users.mail}"]
+        [r#"["public.users.mail"]"#]
     );
-    assert!(
-        stores(database, "jane@b") && !stores(database, "jane@c") && !stores(database, "jane@a")
-    );
+    assert!(stores(database, "jane@b") && !stores(database, "jane@c"));
     let fix = value(
         conn,
         "SELECT fix FROM threadline.erasure_drift() WHERE code = 'erasure-unreached'",

@@ -4,10 +4,14 @@
 mod erase;
 #[path = "erasure/forms.rs"]
 mod forms;
+#[path = "erasure/keys.rs"]
+mod keys;
 #[path = "erasure/kills.rs"]
 mod kills;
 #[path = "erasure/leftovers.rs"]
 mod leftovers;
+#[path = "erasure/names.rs"]
+mod names;
 #[path = "erasure/policy.rs"]
 mod policy;
 #[path = "erasure/random.rs"]
@@ -116,6 +120,24 @@ pub(crate) fn jane_and_bob() -> (Database, PgConnection) {
          UPDATE users SET email = 'gone', born = NULL WHERE id = 42",
     );
     (database, conn)
+}
+
+/// Erases with threadline.begin_erasure() and threadline.erase(), and returns the number.
+#[track_caller]
+pub(crate) fn erase(conn: &mut PgConnection, arguments: &str) -> String {
+    let id = value(
+        conn,
+        &format!("SELECT threadline.begin_erasure({arguments}, reason => 'r')"),
+    )
+    .unwrap();
+    complete(conn, &id);
+    id
+}
+
+/// Calls threadline.erase() until it returns 0.
+#[track_caller]
+pub(crate) fn complete(conn: &mut PgConnection, id: &str) {
+    while value(conn, &format!("SELECT threadline.erase({id})")).as_deref() != Some("0") {}
 }
 
 /// Returns whether any table of the audit's schema contains a text.

@@ -40,6 +40,7 @@ ALTER TABLE threadline.audited_tables DROP COLUMN personal_data;
 DROP INDEX threadline.ledger_transactions_late;
 DROP TABLE threadline.purges;
 DROP TABLE threadline.legal_holds;
+DROP TABLE threadline.moved_keys;
 DROP TABLE threadline.kept_images;
 ALTER TABLE threadline.audited_tables DROP COLUMN kept_since;
 DROP TABLE threadline.retention;

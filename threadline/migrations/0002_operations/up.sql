@@ -43,6 +43,23 @@ COMMENT ON COLUMN threadline.kept_images.is_whole IS
 COMMENT ON COLUMN threadline.kept_images.image IS
     'NULL during a purge: the record was deleted';
 
+-- Of each purged change of a key, so that a record is found under all the keys that it had.
+CREATE TABLE threadline.moved_keys (
+    table_id     integer NOT NULL,
+    id           bigint NOT NULL,
+    previous_key text COLLATE "C" NOT NULL,
+    record_key   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (table_id, id, record_key)
+);
+CREATE INDEX moved_keys_previous
+    ON threadline.moved_keys (table_id, previous_key);
+CREATE INDEX moved_keys_record
+    ON threadline.moved_keys (table_id, record_key);
+COMMENT ON TABLE threadline.moved_keys IS
+    'Keys that records got in purged changes, and those that they had before';
+COMMENT ON COLUMN threadline.moved_keys.id IS
+    'The id of the change';
+
 CREATE TABLE threadline.legal_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason         text NOT NULL,
@@ -123,18 +140,21 @@ CREATE TABLE threadline.erasures (
     reached_transaction bigint NOT NULL DEFAULT -1,
     reached_id        bigint NOT NULL DEFAULT -1,
     found_at          timestamptz,
-    reached_position  bigint NOT NULL
+    reached_position  bigint NOT NULL,
+    unreached         text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE threadline.erasures IS
     'Whose recorded values were made unreadable, by whom, when and why, and how far the ones that go on have come; no values';
 COMMENT ON COLUMN threadline.erasures.record_keys IS
     'Every key that the record has had';
 COMMENT ON COLUMN threadline.erasures.plan IS
-    '[{"table_id", "columns", "by": columns that name the person, "itself": whether it is the table of the record}]';
+    '[{"table_id", "columns", "by": columns that name the person, "gone" and "by_gone": those that were dropped before another column got the name, "at": when these were the names, "itself": whether it is the table of the record, "key_type": how values name its records}]';
 COMMENT ON COLUMN threadline.erasures.texts IS
     'Actions and transactions of which texts were erased';
 COMMENT ON COLUMN threadline.erasures.reached_position IS
     'Up to which change of the ledger what belongs to the person is known';
+COMMENT ON COLUMN threadline.erasures.unreached IS
+    'Names under which records of the person have values that belong to no known column';
 CREATE TABLE threadline.erased_records (
     erasure_id bigint NOT NULL,
     table_id   integer NOT NULL,

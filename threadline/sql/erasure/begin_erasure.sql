@@ -49,7 +49,7 @@ BEGIN
     IF begin_erasure.columns IS NOT NULL THEN
         tl_plan := threadline.chosen_columns(target, tl_plan, begin_erasure.columns);
     END IF;
-    tl_plan := (SELECT coalesce(jsonb_agg(p), '[]') FROM jsonb_array_elements(tl_plan) AS p WHERE p -> 'columns' <> '[]');
+    tl_plan := (SELECT coalesce(jsonb_agg(p), '[]') FROM jsonb_array_elements(tl_plan) AS p WHERE p -> 'columns' <> '[]' OR p -> 'gone' <> '[]');
     IF tl_plan = '[]' AND begin_erasure.actor_type IS NULL AND begin_erasure.actions IS NULL THEN
         RAISE EXCEPTION 'threadline: no policy declares personal columns of records of %', target
             USING HINT = format('Declare it: #[audited(personal(email))] on the model, SELECT threadline.audit(''%s'', ..., personal => ARRAY[''email'']) in SQL; or name it this once: columns => ARRAY[''%s.email''], `audit erase --column %s.email`.', target, target, target);
@@ -65,7 +65,9 @@ BEGIN
 
     tl_action := threadline.own_action('audit.erased', jsonb_build_object(
         'table', tl_name, 'record_key', tl_key, 'tables', (
-            SELECT jsonb_object_agg(format('%I.%I', t.schema_name, t.table_name), p -> 'columns')
+            SELECT jsonb_object_agg(format('%I.%I', t.schema_name, t.table_name), (
+                SELECT jsonb_agg(DISTINCT c ORDER BY c)
+                FROM (SELECT jsonb_array_elements_text(p -> 'columns') UNION ALL SELECT g ->> 'name' FROM jsonb_array_elements(p -> 'gone') AS g) AS of (c)))
             FROM jsonb_array_elements(tl_plan) AS p
             JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer),
         'actor_type', begin_erasure.actor_type, 'actor_id', begin_erasure.actor_id, 'actions', to_jsonb(begin_erasure.actions)),

@@ -11,9 +11,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
-    tl_former jsonb := (
-        SELECT coalesce(jsonb_object_agg(b, threadline.former_names(tl_table, ARRAY[b], ARRAY[b])), '{}')
-        FROM jsonb_array_elements_text(plan -> 'by') AS b);
+    tl_type text := plan ->> 'key_type';
+    tl_named text[] := threadline.keys_named(keys, tl_type);
+    tl_former jsonb := threadline.owner_names(plan);
     tl_before jsonb;
     tl_after jsonb;
 BEGIN
@@ -21,7 +21,7 @@ BEGIN
         before := true;
         after := true;
     ELSIF changes_of_person.owners IS NULL THEN
-        changes_of_person.owners := threadline.owners_before(tl_table, changes_of_person.key, tl_former);
+        changes_of_person.owners := threadline.owners_before(tl_table, changes_of_person.key, tl_former, tl_type);
     END IF;
     FOR change IN
         SELECT c.id, c.transaction_id, c.captured_at, c.table_id, c.statement, c.op, c.record_key, c.previous_key, c.changed_from, c.changed_to, c.row_data
@@ -41,17 +41,17 @@ BEGIN
     LOOP
         IF changes_of_person.owners IS NOT NULL THEN
             tl_before := CASE WHEN change.op = 'I' THEN '{}'
-                WHEN change.row_data IS NOT NULL THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
-                ELSE changes_of_person.owners || threadline.named_in(change.changed_from, tl_former, change.captured_at) END;
-            tl_after := CASE WHEN change.op = 'I' THEN threadline.named_in(change.row_data, tl_former, change.captured_at)
-                WHEN change.op = 'U' THEN tl_before || threadline.named_in(change.changed_to, tl_former, change.captured_at)
+                WHEN change.row_data IS NOT NULL THEN threadline.named_in(change.row_data, tl_former, change.captured_at, tl_type)
+                ELSE changes_of_person.owners || threadline.named_in(change.changed_from, tl_former, change.captured_at, tl_type) END;
+            tl_after := CASE WHEN change.op = 'I' THEN threadline.named_in(change.row_data, tl_former, change.captured_at, tl_type)
+                WHEN change.op = 'U' THEN tl_before || threadline.named_in(change.changed_to, tl_former, change.captured_at, tl_type)
                 ELSE '{}' END;
             -- A record that left this key says nothing about the one that took it.
             IF change.record_key = changes_of_person.key THEN
                 changes_of_person.owners := tl_after;
             END IF;
-            before := threadline.names_one_of(tl_before, keys);
-            after := threadline.names_one_of(tl_after, keys);
+            before := threadline.names_one_of(tl_before, tl_named);
+            after := threadline.names_one_of(tl_after, tl_named);
         END IF;
         RETURN NEXT;
     END LOOP;

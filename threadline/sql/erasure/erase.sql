@@ -21,6 +21,7 @@ DECLARE
     tl_keys text[];
     tl_id integer;
     tl_left record;
+    tl_ownerless bigint;
 BEGIN
     PERFORM threadline.lock_erasing();
     SELECT e.* INTO tl_run FROM threadline.erasures AS e WHERE e.id = erasure;
@@ -33,7 +34,7 @@ BEGIN
     IF tl_run.found_at IS NULL THEN
         SELECT p INTO tl_plan
         FROM jsonb_array_elements(tl_run.plan) AS p
-        WHERE p -> 'by' <> '[]' AND (p -> 'table_id')::integer > tl_run.looked_through
+        WHERE (p -> 'by' <> '[]' OR p -> 'by_gone' <> '[]') AND (p -> 'table_id')::integer > tl_run.looked_through
         ORDER BY (p -> 'table_id')::integer
         LIMIT 1;
         IF FOUND THEN
@@ -57,7 +58,7 @@ BEGIN
     IF tl_seen = tl_limit OR EXISTS (SELECT FROM threadline.erased_records AS r WHERE r.erasure_id = erasure AND NOT r.done) THEN
         RETURN greatest(tl_seen, 1);
     END IF;
-    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' LOOP
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p WHERE p -> 'by' <> '[]' OR p -> 'by_gone' <> '[]' LOOP
         PERFORM threadline.refuse_unknown(tl_plan);
     END LOOP;
     SELECT p INTO tl_plan FROM jsonb_array_elements(tl_run.plan) AS p WHERE (p -> 'itself')::boolean;
@@ -79,6 +80,18 @@ BEGIN
     END IF;
     PERFORM threadline.erase_unposted(tl_run);
     UPDATE threadline.erasures AS e SET ended_at = clock_timestamp() WHERE e.id = erasure;
+    tl_run.unreached := (SELECT e.unreached FROM threadline.erasures AS e WHERE e.id = erasure);
+    IF tl_run.unreached <> '{}' THEN
+        RAISE NOTICE 'threadline: values under the names % belong to no column that the audit knows, and are not erased', array_to_string(tl_run.unreached, ', ')
+            USING HINT = 'If they are personal, erase them with threadline.begin_erasure(..., columns => ...).';
+    END IF;
+    FOR tl_plan IN SELECT p FROM jsonb_array_elements(tl_run.plan) AS p LOOP
+        tl_ownerless := (SELECT count(*) FROM threadline.ownerless_changes(tl_plan));
+        IF tl_ownerless > 0 THEN
+            RAISE NOTICE 'threadline: % changes that may be of the person are not erased: a legal hold kept them, and the changes that named their owner were purged', tl_ownerless
+                USING HINT = 'A purge removes them after the hold is released. SELECT * FROM threadline.erasure_drift() shows the table.';
+        END IF;
+    END LOOP;
     FOR tl_left IN SELECT l.* FROM threadline.texts_left(erasure) AS l LOOP
         RAISE NOTICE 'threadline: the audit keeps texts and addresses of % actions and % transactions of %:%',
             tl_left.actions, tl_left.transactions, tl_left.actor_type, tl_left.actor_id

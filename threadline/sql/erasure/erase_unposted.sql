@@ -8,21 +8,20 @@ DECLARE
     tl_mark jsonb := to_jsonb('erased:' || run.id);
 BEGIN
     WITH of_table AS (
-        SELECT (p -> 'table_id')::integer AS table_id, (p -> 'itself')::boolean AS itself, c.columns,
-               threadline.former_names(t.id, c.columns, c.columns) AS names, threadline.former_names(t.id, t.key_columns, t.key_columns) AS key_names, t.key_types,
-               (SELECT coalesce(jsonb_object_agg(b, threadline.former_names(t.id, ARRAY[b], ARRAY[b])), '{}') FROM jsonb_array_elements_text(p -> 'by') AS b) AS former
+        SELECT (p -> 'table_id')::integer AS table_id, (p -> 'itself')::boolean AS itself, threadline.erased_names(p) AS names,
+               threadline.names_over_time(t.id, t.key_columns, '[]', t.built_at) AS key_names, t.key_types,
+               threadline.owner_names(p) AS former, p ->> 'key_type' AS type, threadline.keys_named(run.record_keys, p ->> 'key_type') AS keys
         FROM jsonb_array_elements(run.plan) AS p
         JOIN threadline.audited_tables AS t ON t.id = (p -> 'table_id')::integer
-        CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(p -> 'columns')) AS columns) AS c
     ), erased AS (
         SELECT u.id, side.old_mine, side.new_mine, threadline.hidden_names(o.names, u.captured_at) AS names
         FROM threadline.unposted AS u
         JOIN of_table AS o ON o.table_id = u.table_id
         CROSS JOIN LATERAL (
             SELECT coalesce(o.itself AND threadline.key_in_image(u.old_row, threadline.hidden_names(o.key_names, u.captured_at), o.key_types) = ANY (run.record_keys), false)
-                   OR threadline.names_one_of(threadline.named_in(u.old_row, o.former, u.captured_at), run.record_keys) AS old_mine,
+                   OR threadline.names_one_of(threadline.named_in(u.old_row, o.former, u.captured_at, o.type), o.keys) AS old_mine,
                    coalesce(o.itself AND threadline.key_in_image(u.new_row, threadline.hidden_names(o.key_names, u.captured_at), o.key_types) = ANY (run.record_keys), false)
-                   OR threadline.names_one_of(threadline.named_in(u.new_row, o.former, u.captured_at), run.record_keys) AS new_mine
+                   OR threadline.names_one_of(threadline.named_in(u.new_row, o.former, u.captured_at, o.type), o.keys) AS new_mine
         ) AS side
         WHERE side.old_mine OR side.new_mine
     )

@@ -7,8 +7,10 @@ AS $$
 DECLARE
     tl_seen bigint;
     tl_position bigint;
+    tl_type text := run.plan -> 0 ->> 'key_type';
+    tl_named text[] := threadline.keys_named(run.record_keys, tl_type);
     tl_by jsonb := (
-        SELECT coalesce(jsonb_object_agg(p ->> 'table_id', to_jsonb(threadline.all_names((p -> 'table_id')::integer, ARRAY(SELECT jsonb_array_elements_text(p -> 'by'))))), '{}')
+        SELECT coalesce(jsonb_object_agg(p ->> 'table_id', to_jsonb(threadline.all_owner_names(threadline.owner_names(p)))), '{}')
         FROM jsonb_array_elements(run.plan) AS p);
 BEGIN
     WITH seen AS MATERIALIZED (
@@ -20,13 +22,14 @@ BEGIN
         SELECT s.table_id, k AS record_key, max(s.id) AS id
         FROM seen AS s
         CROSS JOIN unnest(ARRAY[s.record_key, s.previous_key]) AS k
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_array_elements_text(tl_by -> s.table_id::text)) AS names) AS n
         WHERE k IS NOT NULL AND tl_by ? s.table_id::text AND (
             EXISTS (
                 SELECT FROM threadline.erased_records AS r
                 WHERE r.erasure_id = run.id AND r.table_id = s.table_id AND r.record_key = k COLLATE "C")
-            OR EXISTS (
-                SELECT FROM jsonb_array_elements_text(tl_by -> s.table_id::text) AS n
-                WHERE s.row_data ->> n = ANY (run.record_keys) OR s.changed_from ->> n = ANY (run.record_keys) OR s.changed_to ->> n = ANY (run.record_keys)))
+            OR threadline.names_person(s.row_data, n.names, tl_named, tl_type)
+            OR threadline.names_person(s.changed_from, n.names, tl_named, tl_type)
+            OR threadline.names_person(s.changed_to, n.names, tl_named, tl_type))
         GROUP BY s.table_id, k
     ), added AS (
         INSERT INTO threadline.erased_records AS r (erasure_id, table_id, record_key)

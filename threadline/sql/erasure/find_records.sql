@@ -6,7 +6,10 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
-    tl_names text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+    tl_former jsonb := threadline.owner_names(plan);
+    tl_names text[] := threadline.all_owner_names(tl_former);
+    tl_type text := plan ->> 'key_type';
+    tl_named text[] := threadline.keys_named(run.record_keys, tl_type);
     tl_seen record;
 BEGIN
     WITH seen AS MATERIALIZED (
@@ -20,9 +23,10 @@ BEGIN
         SELECT DISTINCT run.id, tl_table, k
         FROM seen AS s
         CROSS JOIN unnest(ARRAY[s.record_key, s.previous_key]) AS k
-        WHERE k IS NOT NULL AND EXISTS (
-            SELECT FROM unnest(tl_names) AS n
-            WHERE s.row_data ->> n = ANY (run.record_keys) OR s.changed_from ->> n = ANY (run.record_keys) OR s.changed_to ->> n = ANY (run.record_keys))
+        WHERE k IS NOT NULL AND (
+            threadline.names_person(s.row_data, tl_names, tl_named, tl_type)
+            OR threadline.names_person(s.changed_from, tl_names, tl_named, tl_type)
+            OR threadline.names_person(s.changed_to, tl_names, tl_named, tl_type))
         ON CONFLICT DO NOTHING
     )
     SELECT count(*) AS count, (array_agg(s.transaction_id ORDER BY s.transaction_id DESC, s.id DESC))[1] AS transaction_id,
@@ -37,12 +41,12 @@ BEGIN
     INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
     SELECT run.id, tl_table, k.record_key
     FROM threadline.kept_images AS k
-    WHERE k.table_id = tl_table AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (run.record_keys))
+    WHERE k.table_id = tl_table AND threadline.names_person(k.image, tl_names, tl_named, tl_type)
     ON CONFLICT DO NOTHING;
     -- If a row existed before the audit, its changes need not show to whom it belongs.
     INSERT INTO threadline.erased_records (erasure_id, table_id, record_key)
     SELECT run.id, tl_table, l
-    FROM threadline.live_records(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')), run.record_keys) AS l
+    FROM threadline.live_records(tl_table, tl_former, tl_named, tl_type) AS l
     ON CONFLICT DO NOTHING;
     PERFORM threadline.refuse_unknown(plan);
     UPDATE threadline.erasures AS e

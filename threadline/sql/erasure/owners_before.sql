@@ -1,6 +1,6 @@
 -- Returns the persons that columns of a record named before its first kept change: from the image
 -- that a purge left of it, from the state before its changes, or from the live row.
-CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb, key_type text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -11,7 +11,7 @@ DECLARE
     tl_change record;
     tl_relation regclass;
 BEGIN
-    SELECT threadline.named_in(k.image, former, k.captured_at) INTO tl_owners
+    SELECT threadline.named_in(k.image, former, k.captured_at, key_type) INTO tl_owners
     FROM threadline.kept_images AS k
     WHERE k.table_id = audited_table AND k.record_key = owners_before.record_key;
     tl_owners := coalesce(tl_owners, '{}');
@@ -23,14 +23,14 @@ BEGIN
     LOOP
         EXIT WHEN tl_change.op = 'I' OR tl_count = (SELECT count(*) FROM jsonb_object_keys(tl_owners));
         -- Earlier owners take precedence.
-        tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at) || tl_owners;
+        tl_owners := threadline.named_in(coalesce(tl_change.row_data, tl_change.changed_from), former, tl_change.captured_at, key_type) || tl_owners;
         -- These are of another record that took this key.
         EXIT WHEN tl_change.row_data IS NOT NULL;
     END LOOP;
     IF NOT FOUND OR tl_change.op = 'U' AND tl_change.row_data IS NULL THEN
         tl_relation := threadline.readable(threadline.locate_table(audited_table));
         IF tl_relation IS NOT NULL AND tl_count > (SELECT count(*) FROM jsonb_object_keys(tl_owners)) THEN
-            tl_owners := threadline.named_in(threadline.live_image(audited_table, tl_relation, record_key), former, clock_timestamp()) || tl_owners;
+            tl_owners := threadline.live_owners(threadline.live_image(audited_table, tl_relation, record_key), former, key_type) || tl_owners;
         END IF;
     END IF;
     RETURN tl_owners;

@@ -6,8 +6,8 @@ AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
     tl_relation regclass := threadline.locate_table(tl_table);
-    tl_columns text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'columns')));
-    tl_by text[] := threadline.all_names(tl_table, ARRAY(SELECT jsonb_array_elements_text(plan -> 'by')));
+    tl_columns text[] := threadline.all_names(threadline.erased_names(plan));
+    tl_by text[] := threadline.all_owner_names(threadline.owner_names(plan));
 BEGIN
     IF tl_relation IS NOT NULL AND threadline.readable(tl_relation) IS NULL AND EXISTS (
         SELECT

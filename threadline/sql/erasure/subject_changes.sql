@@ -8,33 +8,38 @@ AS $$
 #variable_conflict use_column
 DECLARE
     tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
-    tl_key text := threadline.canonical_key(tl_id, subject_changes.record_key);
-    tl_keys text[] := ARRAY[tl_key];
+    tl_keys text[] := ARRAY[threadline.canonical_key(tl_id, subject_changes.record_key)];
     tl_plan jsonb;
     tl_names text[];
-    tl_by text[];
+    tl_former jsonb;
+    tl_type text;
+    tl_named text[];
+    tl_key text;
 BEGIN
     IF tl_id IS NOT NULL THEN
-        tl_keys := threadline.subject_keys(tl_id, tl_key);
+        tl_keys := threadline.subject_keys(tl_id, tl_keys[1]);
     END IF;
     FOR tl_plan IN SELECT p FROM jsonb_array_elements(threadline.personal_tables(target)) AS p LOOP
-        tl_by := ARRAY(SELECT jsonb_array_elements_text(tl_plan -> 'by'));
-        tl_names := threadline.all_names((tl_plan -> 'table_id')::integer, tl_by);
+        tl_former := threadline.owner_names(tl_plan);
+        tl_names := threadline.all_owner_names(tl_former);
+        tl_type := tl_plan ->> 'key_type';
+        tl_named := threadline.keys_named(tl_keys, tl_type);
         FOR tl_key IN
             SELECT k FROM unnest(tl_keys) AS k WHERE (tl_plan -> 'itself')::boolean
             UNION
             SELECT k
             FROM threadline.audit_changes AS c
             CROSS JOIN unnest(ARRAY[c.record_key, c.previous_key]) AS k
-            WHERE tl_by <> '{}' AND c.table_id = (tl_plan -> 'table_id')::integer AND k IS NOT NULL AND EXISTS (
-                SELECT FROM unnest(tl_names) AS n
-                WHERE c.row_data ->> n = ANY (tl_keys) OR c.changed_from ->> n = ANY (tl_keys) OR c.changed_to ->> n = ANY (tl_keys))
+            WHERE tl_names <> '{}' AND c.table_id = (tl_plan -> 'table_id')::integer AND k IS NOT NULL AND (
+                threadline.names_person(c.row_data, tl_names, tl_named, tl_type)
+                OR threadline.names_person(c.changed_from, tl_names, tl_named, tl_type)
+                OR threadline.names_person(c.changed_to, tl_names, tl_named, tl_type))
             UNION
             SELECT k.record_key
             FROM threadline.kept_images AS k
-            WHERE k.table_id = (tl_plan -> 'table_id')::integer AND EXISTS (SELECT FROM unnest(tl_names) AS n WHERE k.image ->> n = ANY (tl_keys))
+            WHERE k.table_id = (tl_plan -> 'table_id')::integer AND threadline.names_person(k.image, tl_names, tl_named, tl_type)
             UNION
-            SELECT l FROM threadline.live_records((tl_plan -> 'table_id')::integer, tl_by, tl_keys) AS l
+            SELECT l FROM threadline.live_records((tl_plan -> 'table_id')::integer, tl_former, tl_named, tl_type) AS l
         LOOP
             RETURN QUERY
             SELECT (p.change).id, (p.change).transaction_id, (p.change).captured_at, (p.change).table_id, (p.change).statement,

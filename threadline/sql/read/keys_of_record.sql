@@ -14,6 +14,11 @@ BEGIN ATOMIC
             UNION ALL
             SELECT c.record_key FROM threadline.audit_changes AS c
             WHERE c.table_id = audited_table AND c.previous_key = keys.key
+            UNION ALL
+            -- Of changes that were purged.
+            SELECT m.previous_key FROM threadline.moved_keys AS m WHERE m.table_id = audited_table AND m.record_key = keys.key
+            UNION ALL
+            SELECT m.record_key FROM threadline.moved_keys AS m WHERE m.table_id = audited_table AND m.previous_key = keys.key
         ) AS moved
     )
     SELECT array_agg(key) FROM keys;

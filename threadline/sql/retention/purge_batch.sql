@@ -64,7 +64,11 @@ BEGIN
               -- One that was posted since has no part in the images.
               AND c.position <= tl_position
               AND NOT (tl_holds AND threadline.is_held(c))
-            RETURNING c.transaction_id, pg_column_size(c.*) AS bytes
+            RETURNING c.transaction_id, c.id, c.previous_key, c.record_key, pg_column_size(c.*) AS bytes
+        ), moved AS (
+            INSERT INTO threadline.moved_keys (table_id, id, previous_key, record_key)
+            SELECT run.table_id, g.id, g.previous_key, g.record_key FROM gone AS g WHERE g.previous_key IS NOT NULL
+            ON CONFLICT DO NOTHING
         )
         SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
         IF run.sweeps AND tl_last_id IS NOT NULL AND (run.swept_transaction, run.swept_id) = (run.reached_transaction, run.reached_id) THEN

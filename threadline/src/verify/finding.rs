@@ -158,6 +158,10 @@ codes! {
     ErasureUnfinished "erasure-unfinished" Warning,
     /// Values of a person were recorded after an erasure.
     ErasedRecordedAgain "erased-recorded-again" Warning,
+    /// Changes may contain values of an erased person: under a name of no column that the
+    /// audit knows; or a legal hold kept them, and a purge removed the changes that named
+    /// their owner.
+    ErasureUnreached "erasure-unreached" Warning,
     /// Some of the newest transactions have no actor.
     Unattributed "unattributed" Info,
     /// An authorized role suspended capture. Changes meanwhile are not recorded.

@@ -329,7 +329,7 @@ fn changes_that_were_deleted_by_hand_are_reported_and_purged_ones_are_not() {
             .any(|finding| finding.code == FindingCode::ChangesMissing)
     );
     run(conn, "DELETE FROM threadline.ledger_changes");
-    assert!(missing(conn)[0].starts_with("changes-missing | the oldest 20 changes are gone, and no purge removed them: the state at an instant may be told wrongly"));
+    assert!(missing(conn)[0].starts_with("changes-missing | the oldest 20 changes are gone, and no purge removed them: the state at an instant may be wrong"));
 }
 
 /// So no table waits behind one that has old changes each time.

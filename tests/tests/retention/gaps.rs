@@ -139,7 +139,12 @@ fn an_image_never_mixes_what_was_recorded_on_both_sides_of_a_gap() {
                SELECT threadline.audit('orders', keep => '3 years')";
     let key = "ALTER TABLE orders DROP CONSTRAINT orders_pkey; UPDATE orders SET note = 'gap';
                ALTER TABLE orders ADD PRIMARY KEY (code); SELECT threadline.refresh('orders')";
-    for (what, ahead) in [(gap, false), (gap, true), (key, false), (key, true)] {
+    let suspended = "BEGIN; SELECT threadline.suspend('reload'); UPDATE orders SET note = 'gap'; DELETE FROM orders WHERE id = 3; COMMIT;
+                     SELECT threadline.post()";
+    for (what, ahead) in [gap, key, suspended]
+        .into_iter()
+        .flat_map(|what| [(what, false), (what, true)])
+    {
         let (_, conn) = &mut Database::with(
             "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL, note text, code int GENERATED ALWAYS AS (4 - id) STORED NOT NULL);
              SELECT threadline.audit('orders', keep => '3 years')",
@@ -169,6 +174,7 @@ fn an_image_never_mixes_what_was_recorded_on_both_sides_of_a_gap() {
         run(
             conn,
             "UPDATE threadline.audited_tables SET chained_since = chained_since - interval '4 years';
+             UPDATE threadline.suspended_writes SET ended_at = ended_at - interval '4 years', occurred_at = occurred_at - interval '4 years';
              UPDATE threadline.ledger_transactions SET extended_until = extended_until - interval '4 years'",
         );
         let before = last_year(conn);

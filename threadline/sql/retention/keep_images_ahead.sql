@@ -15,7 +15,10 @@ DECLARE
     tl_to_id bigint;
     tl_plain boolean := threadline.renames_of(run.table_id) IS NULL AND threadline.alterations_of(run.table_id) IS NULL;
     tl_one_by_one boolean;
-    tl_since timestamptz := (SELECT greatest(t.audited_since, t.chained_since) FROM threadline.audited_tables AS t WHERE t.id = run.table_id);
+    tl_since timestamptz := (
+        SELECT greatest(t.audited_since, t.chained_since, s.ended_before)
+        FROM threadline.audited_tables AS t, threadline.suspended_around(t.id, run.kept_since) AS s
+        WHERE t.id = run.table_id);
 BEGIN
     SELECT c.transaction_id, c.id INTO tl_to_transaction, tl_to_id
     FROM threadline.ledger_changes AS c

@@ -20,6 +20,8 @@ DECLARE
     tl_left threadline.audit_changes;
     tl_before threadline.audit_changes;
     tl_gone text;
+    tl_suspended record;
+    tl_gap timestamptz;
     tl_former threadline.audit_changes;
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
@@ -65,6 +67,13 @@ BEGIN
         EXIT WHEN tl_here.id IS NOT NULL;
     END LOOP;
     SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    SELECT * INTO tl_suspended FROM threadline.suspended_around(audited_table, instant);
+    IF tl_suspended.ends_about_then THEN
+        state := 'incomplete';
+        RETURN;
+    END IF;
+    tl_gap := greatest(CASE WHEN tl_since <= instant THEN tl_since END, tl_suspended.ended_before);
+    tl_since := greatest(tl_since, tl_gap);
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
     -- In a statement that shifts keys, the departing key is freed before the arriving one uses
     -- it.
@@ -78,7 +87,7 @@ BEGIN
         WHEN tl_before.op IN ('D', 'T') THEN 'deleted'
         WHEN tl_before.previous_key = final_record.record_key THEN 'moved' END;
     -- Else a record may have begun under the key while changes were not recorded.
-    IF tl_gone IS NOT NULL AND (tl_before.captured_at >= tl_since OR instant < tl_since) THEN
+    IF tl_gone IS NOT NULL AND (tl_before.captured_at >= tl_gap) IS NOT FALSE THEN
         state := tl_gone;
         RETURN;
     END IF;
@@ -125,6 +134,12 @@ BEGIN
     INTO tl_is_answer
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
+
+    -- The present row shows what was written later without a record.
+    IF tl_suspended.ends_later AND tl_is_answer IS NOT TRUE THEN
+        state := 'incomplete';
+        RETURN;
+    END IF;
 
     -- The changes by which the record that had the key then ended, and another began.
     SELECT * INTO tl_end

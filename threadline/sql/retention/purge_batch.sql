@@ -118,10 +118,6 @@ BEGIN
         WHERE k.table_id = run.table_id AND k.image IS NULL AND (
             SELECT c.id FROM threadline.ledger_changes AS c
             WHERE c.table_id = k.table_id AND c.record_key = k.record_key AND c.id < k.id LIMIT 1) IS NULL;
-        -- Of those from before the horizon, the last one counts.
-        DELETE FROM threadline.suspended_writes AS w
-        WHERE w.table_id = run.table_id
-          AND w.ended_at < (SELECT s.ended_before FROM threadline.suspended_around(run.table_id, run.kept_since) AS s);
     END IF;
     RETURN tl_purged;
 END

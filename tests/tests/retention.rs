@@ -2,6 +2,8 @@
 
 #[path = "retention/cost.rs"]
 mod cost;
+#[path = "retention/gaps.rs"]
+mod gaps;
 #[path = "retention/holds.rs"]
 mod holds;
 #[path = "retention/kills.rs"]

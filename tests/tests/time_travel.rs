@@ -20,6 +20,8 @@ mod records;
 mod redaction;
 #[path = "time_travel/roads.rs"]
 mod roads;
+#[path = "time_travel/suspended.rs"]
+mod suspended;
 #[path = "time_travel/types.rs"]
 mod types;
 

@@ -102,6 +102,53 @@ fn a_hold_holds_under_any_spelling_of_the_key_and_refuses_what_is_none() {
     insta::assert_snapshot!(errors.join("\n"));
 }
 
+/// Also if it moves again, and if the moves themselves are not held, because somebody else
+/// made them.
+#[test]
+fn a_held_record_stays_held_under_the_keys_that_it_gets_later() {
+    for only_ada in [false, true] {
+        let (_, conn) = &mut Database::with(KEPT);
+        run(conn, "INSERT INTO orders VALUES (1, 0), (9, 0)");
+        let hold = Hold::new("lawsuit").record("orders", "1");
+        let hold = if only_ada {
+            hold.actor(ActorRef::user("ada").unwrap())
+        } else {
+            hold
+        };
+        hold.place(conn).unwrap();
+        run(conn, "UPDATE orders SET id = 2 WHERE id = 1");
+        run(conn, "UPDATE orders SET id = id + 1 WHERE id IN (2, 9)");
+        let ada = AuditContext::new(ActorRef::user("ada").unwrap());
+        conn.audited_transaction(&ada, |conn| {
+            run(conn, "UPDATE orders SET amount = 1");
+            Ok::<_, threadline::Error>(())
+        })
+        .unwrap();
+        age(conn, "4 years");
+        let (held, goes) = if only_ada { (1, 6) } else { (4, 3) };
+        assert_eq!(
+            rows(conn, "SELECT held, goes FROM threadline.purge_preview()"),
+            [if only_ada {
+                // Who made the moves is seen by the purge alone.
+                "3 | 4".to_owned()
+            } else {
+                format!("{held} | {goes}")
+            }]
+        );
+        // One by one: the moves go before what they led to.
+        let mut purged = 0;
+        while let Some(batch) = value(conn, "SELECT threadline.purge(1)") {
+            purged += batch.parse::<i32>().unwrap();
+        }
+        assert_eq!(purged, goes);
+        assert_eq!(
+            value(conn, "SELECT count(*) FROM threadline.changes WHERE record_key = '3' AND actor_id = 'ada'")
+                .as_deref(),
+            Some("1")
+        );
+    }
+}
+
 #[test]
 fn a_hold_on_nothing_or_without_a_reason_is_refused() {
     let (_, conn) = &mut Database::with(KEPT);

@@ -310,6 +310,42 @@ fn versions_from_before_an_interruption_are_whole_if_the_insertion_is_known() {
 }
 
 #[test]
+fn versions_do_not_mix_what_was_recorded_around_a_suspended_write() {
+    let (_, conn) = &mut after_each(&[
+        MEMBERS,
+        "INSERT INTO members VALUES (2, 'Eve', 'before')",
+        AUDIT,
+        "INSERT INTO members VALUES (1, 'Ada', 'seen')",
+        "UPDATE members SET name = name || '!'",
+        "BEGIN; SELECT threadline.suspend('load'); UPDATE members SET note = 'unseen'; COMMIT",
+        "UPDATE members SET name = 'about then'",
+        "SELECT threadline.post()",
+        "UPDATE members SET name = 'after'",
+    ]);
+    let versions = |conn: &mut PgConnection, id| -> Vec<_> {
+        let versions = Member::versions_of(conn, id).unwrap();
+        versions.into_iter().map(|v| v.record).collect()
+    };
+    assert_eq!(
+        versions(conn, 1),
+        [
+            Ok(member(1, "after", Some("unseen"))),
+            Err(Unavailable::Incomplete),
+            Ok(member(1, "Ada!", Some("seen"))),
+            Ok(member(1, "Ada", Some("seen"))),
+        ]
+    );
+    assert_eq!(
+        versions(conn, 2),
+        [
+            Ok(member(2, "after", Some("unseen"))),
+            Err(Unavailable::Incomplete),
+            Err(Unavailable::Incomplete),
+        ]
+    );
+}
+
+#[test]
 fn a_table_that_is_not_audited_is_named() {
     let (_, conn) = &mut after_each(&[MEMBERS]);
     let at = now(conn);

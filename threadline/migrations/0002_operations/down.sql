@@ -32,6 +32,7 @@ DROP INDEX threadline.audit_actions_source;
 ALTER TABLE threadline.audit_actions DROP COLUMN application_name;
 ALTER TABLE threadline.audit_actions DROP COLUMN remote_ip;
 ALTER TABLE threadline.audit_actions DROP COLUMN source;
+DROP TABLE threadline.suspended_writes;
 DROP TABLE threadline.known_partitions;
 DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.erased_records;

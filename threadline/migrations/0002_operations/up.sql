@@ -209,6 +209,22 @@ COMMENT ON COLUMN threadline.known_partitions.noted_at IS
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS
     'The condition of the rows that it holds; NULL: not known, or not to be evaluated';
 
+CREATE TABLE threadline.suspended_writes (
+    table_id    integer NOT NULL,
+    xact_id     xid8 NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    ended_at    timestamptz,
+    PRIMARY KEY (table_id, xact_id, occurred_at)
+);
+CREATE INDEX suspended_writes_ended
+    ON threadline.suspended_writes (table_id, ended_at);
+CREATE INDEX suspended_writes_open
+    ON threadline.suspended_writes (table_id) WHERE ended_at IS NULL;
+COMMENT ON TABLE threadline.suspended_writes IS
+    'The transactions that wrote to an audited table while capture was suspended';
+COMMENT ON COLUMN threadline.suspended_writes.ended_at IS
+    'When threadline.post() first saw that it had ended; NULL: not yet';
+
 ALTER TABLE threadline.audit_actions ADD COLUMN source text;
 ALTER TABLE threadline.audit_actions ADD COLUMN remote_ip inet;
 ALTER TABLE threadline.audit_actions ADD COLUMN application_name text;

@@ -5,6 +5,9 @@
 --
 --   BEGIN; SELECT threadline.suspend('reload of the price list, ticket 4711'); ... COMMIT;
 --
+-- For earlier instants, rows_as_of() fails for the tables written to, and record_as_of() returns only
+-- rows that are on record as a whole.
+--
 -- for_session: suspends capture for the session, until threadline.resume() or its end. Do not use
 -- it on a pooled connection, where another client gets the session next.
 CREATE OR REPLACE FUNCTION threadline.suspend(

@@ -186,6 +186,7 @@ BEGIN
             'renamed from', format(tl_image, 'c.image_from'),
             'renamed to', format(tl_image, 'c.image_to'),
             'renamed kept', format(tl_image, 'c.image')))
-    USING referring, columns, greatest(tl_table.audited_since, tl_table.chained_since), tl_renames, tl_key_types, referents, target;
+    USING referring, columns, greatest(tl_table.audited_since, tl_table.chained_since, (
+              SELECT s.ended_before FROM threadline.suspended_around(referring, 'infinity') AS s)), tl_renames, tl_key_types, referents, target;
 END
 $referring_spans$;

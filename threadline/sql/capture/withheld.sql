@@ -3,7 +3,7 @@
 -- a schema, or created by hand, records nothing, because the write was not on the audited table;
 -- threadline.table_drift() reports it.
 CREATE OR REPLACE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
@@ -15,6 +15,10 @@ BEGIN
     THEN
         RETURN true;
     END IF;
-    RETURN threadline.suspended();
+    IF threadline.suspended() THEN
+        PERFORM threadline.note_suspended(audited_table);
+        RETURN true;
+    END IF;
+    RETURN false;
 END
 $$;

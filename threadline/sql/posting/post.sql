@@ -30,8 +30,19 @@ BEGIN
        OR current_setting('transaction_isolation') <> 'read committed'
        -- In a transaction of its own, because its locks last until the end.
        OR pg_current_xact_id_if_assigned() IS NOT NULL
-       OR NOT EXISTS (SELECT FROM threadline.journal)
     THEN
+        RETURN 0;
+    END IF;
+    -- They are visible, so they have ended.
+    UPDATE threadline.suspended_writes AS w
+    SET ended_at = clock_timestamp()
+    FROM (
+        SELECT o.table_id, o.xact_id, o.occurred_at FROM threadline.suspended_writes AS o
+        WHERE o.ended_at IS NULL
+        FOR UPDATE SKIP LOCKED
+    ) AS o
+    WHERE (w.table_id, w.xact_id, w.occurred_at) = (o.table_id, o.xact_id, o.occurred_at);
+    IF NOT EXISTS (SELECT FROM threadline.journal) THEN
         RETURN 0;
     END IF;
     SELECT p.last_position INTO tl_position FROM threadline.posting AS p FOR UPDATE SKIP LOCKED;

@@ -1,5 +1,5 @@
 -- Keeps from threadline.purge(), until threadline.release(), what belongs to a record (under
--- every key that it has had), to a table, an actor, or a correlation id; if several are given,
+-- every key that it has had or gets later), to a table, an actor, or a correlation id; if several are given,
 -- what belongs to all of them. Returns the number of the hold.
 --
 --   SELECT threadline.hold('lawsuit 2026-17', target => 'users', record_key => '42');

@@ -16,6 +16,12 @@ DECLARE
     tl_alterations jsonb := threadline.alterations_of(audited_table);
     -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
     tl_blind bigint;
+    -- An image does not follow from those before a gap in the audit, a write while capture was
+    -- suspended, or under another key.
+    tl_since timestamptz := (
+        SELECT greatest(t.audited_since, t.chained_since, s.ended_before)
+        FROM threadline.audited_tables AS t, threadline.suspended_around(t.id, run.kept_since) AS s
+        WHERE t.id = run.table_id);
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.ledger_changes AS c
@@ -69,7 +75,8 @@ BEGIN
                count(*) FILTER (WHERE p.kind = 'birth') OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS births_since,
                row_number() OVER back AS from_last,
                first_value(p.captured_at) OVER back AS last_at
-        FROM placed AS p
+        FROM (SELECT p.*, max(p.captured_at) OVER (PARTITION BY p.event_key) AS newest FROM placed AS p) AS p
+        WHERE p.captured_at >= tl_since OR p.newest < tl_since
         WINDOW back AS (PARTITION BY p.event_key ORDER BY p.position DESC, p.turn DESC, p.id DESC)
     ), left_behind AS (
         SELECT c.event_key,

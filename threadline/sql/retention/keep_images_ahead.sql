@@ -15,6 +15,10 @@ DECLARE
     tl_to_id bigint;
     tl_plain boolean := threadline.renames_of(run.table_id) IS NULL AND threadline.alterations_of(run.table_id) IS NULL;
     tl_one_by_one boolean;
+    tl_since timestamptz := (
+        SELECT greatest(t.audited_since, t.chained_since, s.ended_before)
+        FROM threadline.audited_tables AS t, threadline.suspended_around(t.id, run.kept_since) AS s
+        WHERE t.id = run.table_id);
 BEGIN
     SELECT c.transaction_id, c.id INTO tl_to_transaction, tl_to_id
     FROM threadline.ledger_changes AS c
@@ -38,10 +42,10 @@ BEGIN
         WHERE o.record_key IS NOT NULL
         GROUP BY o.record_key
     ), known AS MATERIALIZED (
-        SELECT r.*, k.id, k.is_whole, k.image
+        SELECT r.*, k.id, k.captured_at AS kept_at, k.is_whole, k.image
         FROM of_record AS r
         LEFT JOIN LATERAL (
-            SELECT i.id, i.is_whole, i.image FROM threadline.kept_images AS i
+            SELECT i.id, i.captured_at, i.is_whole, i.image FROM threadline.kept_images AS i
             WHERE i.table_id = run.table_id AND i.record_key = r.record_key
             OFFSET 0
         ) AS k ON true
@@ -50,7 +54,10 @@ BEGIN
         -- after that of the later change.
         SELECT NOT tl_plain
                OR EXISTS (SELECT FROM known AS k WHERE k.id >= k.first_id)
-               OR EXISTS (SELECT FROM old AS o WHERE o.previous_key IS NOT NULL OR o.record_key IS NULL) AS is_so
+               OR EXISTS (SELECT FROM old AS o WHERE o.previous_key IS NOT NULL OR o.record_key IS NULL)
+               -- Nor does a later one follow from an image of before this.
+               OR EXISTS (SELECT FROM old AS o WHERE o.captured_at < tl_since)
+               OR EXISTS (SELECT FROM known AS k WHERE k.kept_at < tl_since) AS is_so
     ), ordered AS (
         SELECT o.*, k.last_id, k.from_id
         FROM old AS o

@@ -27,6 +27,17 @@ BEGIN
         -- A restore left it out.
         INSERT INTO threadline.retention DEFAULT VALUES;
     END IF;
+    -- Noted, because a move itself is removed if a hold also names an actor, and another moved it.
+    UPDATE threadline.legal_holds AS h
+    SET record_keys = h.record_keys || m.record_keys
+    FROM threadline.held_moves() AS m
+    WHERE h.id = m.hold;
+    -- Kept longer since the run began, or for ever.
+    UPDATE threadline.purges AS p
+    SET ended_at = clock_timestamp()
+    WHERE p.ended_at IS NULL AND NOT EXISTS (
+        SELECT FROM threadline.kept_for AS k
+        WHERE k.table_id IS NOT DISTINCT FROM p.table_id AND k.horizon >= p.kept_since);
     WHILE tl_purged = 0 LOOP
         SELECT * INTO tl_run FROM threadline.purges AS p WHERE p.ended_at IS NULL ORDER BY p.id LIMIT 1;
         IF NOT FOUND THEN

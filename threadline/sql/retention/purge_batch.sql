@@ -25,6 +25,9 @@ DECLARE
     tl_bytes bigint;
     tl_purged bigint;
     tl_emptied bigint;
+    tl_blind_id bigint;
+    tl_blind_transaction bigint;
+    tl_blind_at timestamptz;
     tl_is_full boolean;
     tl_sweeps boolean := false;
 BEGIN
@@ -64,13 +67,21 @@ BEGIN
               -- One that was posted since has no part in the images.
               AND c.position <= tl_position
               AND NOT (tl_holds AND threadline.is_held(c))
-            RETURNING c.transaction_id, c.id, c.previous_key, c.record_key, pg_column_size(c.*) AS bytes
+            RETURNING c.transaction_id, c.id, c.captured_at, c.previous_key, c.record_key,
+                c.op = 'T' AND c.record_key IS NULL AS is_blind, pg_column_size(c.*) AS bytes
         ), moved AS (
             INSERT INTO threadline.moved_keys (table_id, id, previous_key, record_key)
             SELECT run.table_id, g.id, g.previous_key, g.record_key FROM gone AS g WHERE g.previous_key IS NOT NULL
             ON CONFLICT DO NOTHING
         )
-        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id) INTO tl_purged, tl_bytes, tl_transactions FROM gone AS g;
+        SELECT count(*), sum(g.bytes), array_agg(g.transaction_id),
+               max(g.id) FILTER (WHERE g.is_blind), max(g.captured_at) FILTER (WHERE g.is_blind),
+               (array_agg(g.transaction_id ORDER BY g.id DESC) FILTER (WHERE g.is_blind))[1]
+        INTO tl_purged, tl_bytes, tl_transactions, tl_blind_id, tl_blind_at, tl_blind_transaction
+        FROM gone AS g;
+        IF tl_blind_id IS NOT NULL THEN
+            PERFORM threadline.keep_ends(run, tl_blind_id, tl_blind_transaction, tl_blind_at);
+        END IF;
         IF run.sweeps AND tl_last_id IS NOT NULL AND (run.swept_transaction, run.swept_id) = (run.reached_transaction, run.reached_id) THEN
             tl_sweeps := CASE WHEN tl_is_full THEN tl_purged = at_most ELSE NOT EXISTS (
                 SELECT FROM threadline.ledger_changes AS c
@@ -83,7 +94,15 @@ BEGIN
     WHERE x.id = ANY (ARRAY(
             SELECT of.id FROM (SELECT DISTINCT unnest(tl_transactions) AS id) AS of
             WHERE NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = of.id)
-              AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = of.id)))
+              AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = of.id)
+            -- Of entries that wait, only the first has the context. In the same statement, so that
+            -- one that is posted meanwhile is seen on one side. The journal has no index, and few
+            -- entries of it are this old: they are read once.
+            EXCEPT
+            SELECT j.transaction_id FROM threadline.journal AS j
+            WHERE j.transaction_id <= (SELECT max(of.id) FROM unnest(tl_transactions) AS of (id))
+            EXCEPT
+            SELECT u.transaction_id FROM threadline.unposted AS u))
       -- Not by the index on opened_at, which contains everything old.
       AND (x.opened_at < run.kept_since) IS true;
     GET DIAGNOSTICS tl_emptied = ROW_COUNT;

@@ -11,6 +11,7 @@ DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     tl_end bigint;
     tl_straddling bigint[];
+    tl_moved text[];
 BEGIN
     IF audited_table IS NULL THEN
         RETURN QUERY
@@ -31,9 +32,13 @@ BEGIN
     tl_end := threadline.purge_end(horizon);
     -- If a transaction continued after the horizon, all of it is needed for the state before it.
     tl_straddling := threadline.straddling(horizon, tl_end);
+    -- threadline.purge() notes them first.
+    IF tl_holds THEN
+        tl_moved := ARRAY(SELECT unnest(m.record_keys) FROM threadline.held_moves() AS m WHERE m.table_id = audited_table);
+    END IF;
     RETURN QUERY
     SELECT c.transaction_id, c.id, age.is_old,
-           age.is_old AND NOT (tl_holds AND threadline.is_held(c)),
+           age.is_old AND NOT (tl_holds AND (threadline.is_held(c) OR tl_moved && ARRAY[c.record_key, c.previous_key])),
            pg_column_size(c.*)::bigint
     FROM threadline.ledger_changes AS c
     CROSS JOIN LATERAL (

@@ -19,6 +19,9 @@ DECLARE
     tl_here threadline.audit_changes;
     tl_left threadline.audit_changes;
     tl_before threadline.audit_changes;
+    tl_gone text;
+    tl_suspended record;
+    tl_gap timestamptz;
     tl_former threadline.audit_changes;
     tl_end threadline.audit_changes;
     tl_birth threadline.audit_changes;
@@ -63,6 +66,14 @@ BEGIN
         END IF;
         EXIT WHEN tl_here.id IS NOT NULL;
     END LOOP;
+    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    SELECT * INTO tl_suspended FROM threadline.suspended_around(audited_table, instant);
+    IF tl_suspended.ends_about_then THEN
+        state := 'incomplete';
+        RETURN;
+    END IF;
+    tl_gap := greatest(CASE WHEN tl_since <= instant THEN tl_since END, tl_suspended.ended_before);
+    tl_since := greatest(tl_since, tl_gap);
     tl_cut := greatest(tl_here.id, tl_left.id, 0);
     -- In a statement that shifts keys, the departing key is freed before the arriving one uses
     -- it.
@@ -72,11 +83,12 @@ BEGIN
         THEN tl_here ELSE tl_left END;
     transaction_id := tl_before.transaction_id;
     change_id := tl_before.id;
-    IF tl_before.op IN ('D', 'T') THEN
-        state := 'deleted';
-        RETURN;
-    ELSIF tl_before.previous_key = final_record.record_key THEN
-        state := 'moved';
+    tl_gone := CASE
+        WHEN tl_before.op IN ('D', 'T') THEN 'deleted'
+        WHEN tl_before.previous_key = final_record.record_key THEN 'moved' END;
+    -- Else a record may have begun under the key while changes were not recorded.
+    IF tl_gone IS NOT NULL AND (tl_before.captured_at >= tl_gap) IS NOT FALSE THEN
+        state := tl_gone;
         RETURN;
     END IF;
 
@@ -84,7 +96,6 @@ BEGIN
     FROM threadline.blind_truncates(audited_table) AS c
     WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
     tl_unseen := threadline.truncated_unseen(audited_table, tl_blind);
-    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
     tl_renames := threadline.renames_of(audited_table);
     tl_alterations := threadline.alterations_of(audited_table);
 
@@ -124,6 +135,12 @@ BEGIN
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 
+    -- The present row shows what was written later without a record.
+    IF tl_suspended.ends_later AND tl_is_answer IS NOT TRUE THEN
+        state := 'incomplete';
+        RETURN;
+    END IF;
+
     -- The changes by which the record that had the key then ended, and another began.
     SELECT * INTO tl_end
     FROM unnest(tl_changes) AS c
@@ -154,7 +171,7 @@ BEGIN
                 tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
             END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');
     ELSIF tl_is_whole IS NOT TRUE THEN
-        state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND NOT tl_unseen THEN 'never' ELSE coalesce(tl_gone, 'incomplete') END;
         RETURN;
     END IF;
     -- The rows of a detached partition exist until it left.
@@ -162,7 +179,7 @@ BEGIN
         OR tl_is_partitioned
            AND NOT threadline.left_with_partition(audited_table, target, tl_forward, instant))
     THEN
-        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE 'incomplete' END;
+        state := CASE WHEN tl_before.id IS NULL AND tl_undo IS NULL AND NOT tl_unseen THEN 'never' ELSE coalesce(tl_gone, 'incomplete') END;
         RETURN;
     END IF;
 

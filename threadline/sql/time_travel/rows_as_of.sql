@@ -22,6 +22,7 @@ DECLARE
     tl_renames jsonb;
     tl_alterations jsonb;
     tl_blind bigint;
+    tl_since timestamptz;
     tl_redaction record;
     tl_image text := '%s';
     tl_first bigint;
@@ -68,6 +69,9 @@ BEGIN
             MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
             HINT = 'Query a later instant, or single records that exist again.';
     END IF;
+    PERFORM threadline.refuse_suspended(tl_table.id, target, instant);
+    tl_since := greatest(tl_table.audited_since, tl_table.chained_since, (
+        SELECT s.ended_before FROM threadline.suspended_around(tl_table.id, instant) AS s));
     tl_renames := threadline.renames_of(tl_table.id);
     tl_alterations := threadline.alterations_of(tl_table.id);
     IF tl_renames IS NOT NULL THEN
@@ -309,9 +313,11 @@ BEGIN
             'unrecorded', CASE WHEN tl_alterations IS NULL THEN '''{}''::text[]'
                                ELSE 'ARRAY(SELECT u FROM unnest(threadline.unrecorded($11, past_image, $2)) AS u WHERE u <> ALL ($12))' END))
     USING tl_table.id, instant, tl_first, tl_table.key_columns, tl_table.key_types,
-          tl_renames, tl_redaction.hidden, tl_redaction.masks, greatest(tl_table.audited_since, tl_table.chained_since), tl_blind,
+          tl_renames, tl_redaction.hidden, tl_redaction.masks, tl_since, tl_blind,
           tl_alterations, tl_redaction.columns, target, tl_columns;
     PERFORM set_config('work_mem', tl_work_mem, true);
+    -- Again: one may have ended meanwhile, and the rows show what it wrote.
+    PERFORM threadline.refuse_suspended(tl_table.id, target, instant);
 END
 $rows_as_of$;
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS

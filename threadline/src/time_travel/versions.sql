@@ -21,10 +21,18 @@
            CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
-           captured_at < audited_since AS interrupted,
+           least(CASE WHEN captured_at < audited_since THEN audited_since END, suspended.next_at) AS interrupted_at,
+           CASE WHEN suspended.about_then THEN id END AS unchained,
            alterations, key_columns, ignored
     FROM record_changes
-    CROSS JOIN (SELECT renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
+    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
+    -- Nor are writes while capture was suspended, and when each was made.
+    CROSS JOIN LATERAL (
+        SELECT min(CASE WHEN w.occurred_at > captured_at THEN w.occurred_at ELSE coalesce(w.ended_at, 'infinity') END) AS next_at,
+               bool_or(w.occurred_at <= captured_at) AS about_then
+        FROM threadline.suspended_writes AS w
+        WHERE w.table_id = audited_table AND (w.ended_at > captured_at OR w.ended_at IS NULL)
+    ) AS suspended
 ), chained AS (
     -- An insert, delete or truncate ends one chain of updates and begins another: numbered from
     -- the end as `life`, from the beginning as `birth`. So does an interruption of the audit.
@@ -44,28 +52,28 @@
                 -- Back from the present or last state, undoing each later change; over that, the
                 -- values recorded by then. Changes of only ignored columns are not recorded: the
                 -- later value is nearer.
-                ELSE CASE WHEN c.life = 0 AND NOT c.interrupted
+                ELSE CASE WHEN c.life = 0 AND c.interrupted_at IS NULL
                           THEN coalesce((SELECT threadline.still_true(c.alterations, image, 'infinity', c.captured_at) FROM live), jsonb_build_object())
                           ELSE jsonb_build_object() END
                      || coalesce(
                          threadline.laid(c.alterations,
                              threadline.lay(c.alterations, c.undo, c.captured_at) FILTER (WHERE c.op <> 'I')
-                                 OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                                 OVER (PARTITION BY c.life, c.interrupted_at, c.unchained ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                              c.captured_at),
                          jsonb_build_object())
                      || (coalesce(
                          threadline.laid(c.alterations,
                              threadline.lay(c.alterations, c.redo, c.captured_at) FILTER (WHERE c.op NOT IN ('D', 'T'))
-                                 OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id),
+                                 OVER (PARTITION BY c.birth, c.interrupted_at, c.unchained ORDER BY c.id),
                              c.captured_at),
                          jsonb_build_object()) - c.ignored)
                      || coalesce(c.redo, jsonb_build_object())
            END AS image,
            -- Without an end or a beginning, columns that never changed are unknown.
            c.op IN ('I', 'D', 'T')
-           OR (c.life = 0 AND NOT c.interrupted AND EXISTS (SELECT FROM live))
-           OR first_value(c.op) OVER (PARTITION BY c.life, c.interrupted ORDER BY c.id DESC) IN ('D', 'T')
-           OR first_value(c.op) OVER (PARTITION BY c.birth, c.interrupted ORDER BY c.id) = 'I' AS whole
+           OR (c.life = 0 AND c.interrupted_at IS NULL AND EXISTS (SELECT FROM live))
+           OR first_value(c.op) OVER (PARTITION BY c.life, c.interrupted_at, c.unchained ORDER BY c.id DESC) IN ('D', 'T')
+           OR first_value(c.op) OVER (PARTITION BY c.birth, c.interrupted_at, c.unchained ORDER BY c.id) = 'I' AS whole
     FROM chained AS c
 )
 SELECT

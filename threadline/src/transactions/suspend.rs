@@ -19,6 +19,9 @@ use crate::run;
 /// a whole session only in SQL, see [an owner and readers](crate::docs::owner_and_readers):
 /// behind a pool, this would leave the writes of other clients unrecorded.
 ///
+/// Writes while capture is suspended limit queries about the past of the tables that they
+/// change: see [suspending capture](crate::docs::owner_and_readers#suspend-capture).
+///
 /// ```
 /// # use threadline_test_server::doctest_schema;
 /// # doctest_schema!();

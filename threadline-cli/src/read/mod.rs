@@ -19,8 +19,8 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, KnownTable, TextKey, as_of_json, blame, instant, known_table, ready, record as record_key,
-    rows_as_of, transaction_up_to,
+    Day, KnownTable, NOBODY, TextKey, as_of_json, blame, instant, known_table, ready,
+    record as record_key, rows_as_of, transaction_up_to,
 };
 use threadline::{
     ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
@@ -279,7 +279,7 @@ impl Read {
             } => {
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let conn = &mut common.database.connect()?;
-                if actor == "nobody" {
+                if actor == NOBODY {
                     let page = timeline(Filter::new().without_actor())
                         .limit(paging.limit)
                         .after(after)

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use threadline::__cli::clean;
+use threadline::__cli::{actor_name, table_name};
 use threadline::{Error, Summary};
 
 use super::print::{Output, document, print};
@@ -26,10 +26,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
     section(
         "by table",
         summary.tables.iter().map(|table| {
-            let name = match (&table.schema, &table.table) {
-                (Some(schema), Some(table)) => clean(&format!("{schema}.{table}")).into_owned(),
-                _ => "an unknown table".to_owned(),
-            };
+            let name = table_name(table.schema.as_deref(), table.table.as_deref());
             (paint(TABLE, &name), table.changes)
         }),
     );
@@ -48,10 +45,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
             .actors
             .iter()
             .map(|actor| {
-                let name = match &actor.actor {
-                    Some(actor) => clean(&actor.to_string()).into_owned(),
-                    None => "unknown".to_owned(),
-                };
+                let name = actor_name(actor.actor.as_ref());
                 (paint(ACTOR, &name), actor.changes)
             })
             .chain(others),

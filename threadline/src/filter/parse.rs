@@ -8,7 +8,7 @@ use super::named::{Filters, NamedFilter, TWICE, field, named, once, repeated};
 use super::record_key::RecordKey;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType, ContextError};
-use crate::record::Operation;
+use crate::record::{NOBODY, Operation};
 
 impl Filters for Filter {
     const HEADING: &'static str = "Filters";
@@ -32,10 +32,10 @@ impl Filters for Filter {
             "actor",
             "Changes by this actor: user:42, anonymous; nobody for changes without an actor",
             |f, text| {
-                if f.without_actor || text == "nobody" && f.actor.is_some() {
+                if f.without_actor || text == NOBODY && f.actor.is_some() {
                     return Err(TWICE.to_owned());
                 }
-                if text == "nobody" {
+                if text == NOBODY {
                     f.without_actor = true;
                     return Ok(());
                 }

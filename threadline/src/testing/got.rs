@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use super::expected::{Column, Expected, Field, What, Who, json, key_text};
 use crate::action::{ActionStatus, AuditAction};
 use crate::context::ActorRef;
-use crate::record::{AuditChange, Operation, clean};
+use crate::record::{AuditChange, NOBODY, Operation, actor_name, clean, table_name};
 
 /// A recorded change or action.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,7 @@ impl Got<'_> {
     }
 
     fn actor_text(&self) -> String {
-        self.actor().map_or("nobody".to_owned(), |actor| {
-            clean(&actor.to_string()).into_owned()
-        })
+        actor_name(self.actor())
     }
 
     fn compare_actor(&self, expected: &Expected, reasons: &mut Vec<String>) {
@@ -83,7 +81,7 @@ impl Got<'_> {
             Some(Who::Actor(actor)) => Some(actor),
         };
         if self.actor() != wanted {
-            let wanted = wanted.map_or("nobody".to_owned(), ToString::to_string);
+            let wanted = wanted.map_or(NOBODY.to_owned(), ToString::to_string);
             reasons.push(format!(
                 "it is by {} instead of {}",
                 self.actor_text(),
@@ -144,11 +142,11 @@ impl Got<'_> {
     pub(super) fn title(&self) -> String {
         let what = match self {
             Self::Change(change) => {
-                let table = change.table.as_deref().unwrap_or("an unknown table");
+                let table = table_name(change.schema.as_deref(), change.table.as_deref());
                 format!(
                     "{} {}{}",
                     change.operation,
-                    clean(table),
+                    table,
                     key_text(change.key.as_ref())
                 )
             }

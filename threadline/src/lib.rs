@@ -141,7 +141,7 @@ pub mod __schema {
 pub mod __cli {
     pub use crate::characters::{controls_display, escaped};
     pub use crate::connection::ready;
-    pub use crate::filter::{Day, Filters, NamedFilter, instant, record};
+    pub use crate::filter::{Day, Filters, NamedFilter, instant, record, relative};
     pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};

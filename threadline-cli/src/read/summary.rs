@@ -5,6 +5,7 @@ use threadline::{Error, Summary};
 
 use super::print::{Output, document, print};
 use super::style::{ACTOR, TABLE, TIME, paint};
+use crate::terminal::counted;
 
 /// Prints the number of changes, with a section for each grouping.
 pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCode, Error> {
@@ -15,7 +16,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
         eprintln!("Nothing on record matches.");
         return Ok(ExitCode::SUCCESS);
     }
-    print(&format!("{} changes", summary.changes));
+    print(&counted(summary.changes, "change"));
     section(
         "by day",
         summary

@@ -145,7 +145,7 @@ impl FilterError {
     /// ```
     /// use threadline::Filter;
     ///
-    /// let error = Filter::parse([("from", "yesterday")]).unwrap_err();
+    /// let error = Filter::parse([("from", "someday")]).unwrap_err();
     /// assert_eq!(error.parameter(), Some("from"));
     /// ```
     pub fn parameter(&self) -> Option<&str> {

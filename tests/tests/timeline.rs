@@ -26,6 +26,8 @@ mod nobody;
 mod pages;
 #[path = "timeline/reach.rs"]
 mod reach;
+#[path = "timeline/renamed.rs"]
+mod renamed;
 #[path = "timeline/scope.rs"]
 mod scope;
 #[path = "timeline/summary.rs"]

@@ -7,7 +7,7 @@ use threadline::{ActorRef, Erased, Erasure, SubjectExport, TextsLeft, erasures, 
 
 use super::database::Database;
 use crate::error::Error;
-use crate::terminal::data;
+use crate::terminal::{counted, data};
 
 /// A person, such as `users:42`.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ impl ListErasures {
             } = erased;
             let begun_at = begun_at.format("%Y-%m-%d %H:%M:%S UTC");
             let done = match ended_at {
-                Some(_) => format!("{changes} changes"),
+                Some(_) => counted(changes.unsigned_abs(), "change"),
                 None => "not done; `erase --unfinished` continues it".to_owned(),
             };
             println!("{id}  {table}:{record_key}  {begun_at} by {erased_by}: {reason} ({done})");

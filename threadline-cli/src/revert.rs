@@ -132,8 +132,11 @@ impl Saying {
             print(&format!("{}\n", entry.change.styled(&Terminal)));
         }
         let count = changes.len();
-        let more = if count == SHOWN { " or more" } else { "" };
-        println!("{count}{more} changes revert it.");
+        match count {
+            1 => println!("1 change reverts it."),
+            SHOWN => println!("{count} or more changes revert it."),
+            _ => println!("{count} changes revert it."),
+        }
         if !self.confirmation.given()? {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use super::database::Database;
 use super::read::print::{document, print};
 use super::verify::{UNKNOWN, headline};
 use crate::error::Error;
+use crate::terminal::counted;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArguments {
@@ -104,9 +105,13 @@ fn show_counters(counters: &Counters) {
         ));
     }
     if *changes_last_day > 0 {
-        print(&format!(
-            "last 24 hours  about {changes_last_day} changes and {bytes_last_day} bytes"
-        ));
+        let changes = counted(changes_last_day.unsigned_abs(), "change");
+        // The size is that of posted changes.
+        let size = match bytes_last_day {
+            0 => String::new(),
+            bytes => format!(" and {bytes} bytes"),
+        };
+        print(&format!("last 24 hours  about {changes}{size}"));
     }
     if *unattributed_transactions > 0 {
         print(&format!(

@@ -24,9 +24,16 @@ pub(crate) fn out(text: &str) {
     note(writeln!(io::stdout().lock(), "{shown}"));
 }
 
-/// Prints lines on standard error.
+/// Prints lines on standard error. Tabs stay: libpq indents its hints by them.
 pub(crate) fn err(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, |c| c == '\n'));
+    let shown = escaped(text, |c| matches!(c, '\n' | '\t'));
+    let _ = writeln!(io::stderr().lock(), "{shown}");
+}
+
+/// Returns a number with a noun in its singular or plural.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 /// Same as [`out`], with the program's own styles.

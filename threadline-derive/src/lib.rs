@@ -29,6 +29,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `operations(update, delete)` | only these of insert, update, delete and truncate are recorded |
 /// | `condition = "OLD.status IS DISTINCT FROM NEW.status"` | only rows for which this is true are recorded; SQL as in the `WHEN` of a trigger, where an insert has no `OLD` and a delete no `NEW` |
 ///
+/// Not every value of a column with `ignore` is recorded. A row at an instant has its present
+/// value, or the last one if the row was deleted, so this value is not evidence of the past.
+/// A revert neither compares nor restores the column.
+///
 /// With `operations` or `condition` not every change is recorded, so the state of a record
 /// at an instant cannot be queried. `columns` and `mask` can be combined.
 ///

@@ -1,7 +1,8 @@
 //! The search line: `table:invoices changed:amount actor:user:57 from:monday -source:web`.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
-use threadline::Filter;
+use chrono::{DateTime, Utc};
+use threadline::__cli::relative;
+use threadline::{Filter, FilterError};
 
 use crate::failure::Failure;
 
@@ -208,44 +209,30 @@ impl Query {
         if has("text") && !has("from") {
             pairs.push(("from".to_owned(), instant("7d", now)));
         }
-        Filter::parse(pairs).map_err(Failure::from)
+        Filter::parse(pairs).map_err(in_own_words)
     }
 }
 
-/// Converts an instant that is relative to now into one that the filter accepts: `today`,
-/// `monday`, `2h`, `30d`.
+/// Converts an instant that is relative to now into one that the filter accepts.
 fn instant(text: &str, now: DateTime<Utc>) -> String {
-    let today = now.date_naive();
-    let days_ago = |days: u64| {
-        today
-            .checked_sub_days(Days::new(days))
-            .map(|day: NaiveDate| day.to_string())
-    };
-    let weekday: Option<chrono::Weekday> = text.parse().ok();
-    let found = match text {
-        "today" => days_ago(0),
-        "yesterday" => days_ago(1),
-        _ if weekday.is_some() => weekday.and_then(|day| {
-            let back =
-                (7 + today.weekday().num_days_from_monday() - day.num_days_from_monday()) % 7;
-            days_ago(back.into())
-        }),
-        _ => ago(text)
-            .and_then(|ago| now.checked_sub_signed(ago))
-            .map(|t| t.to_rfc3339()),
-    };
-    found.unwrap_or_else(|| text.to_owned())
+    relative(text, now).unwrap_or_else(|| text.to_owned())
 }
 
-fn ago(text: &str) -> Option<TimeDelta> {
-    let unit = text.chars().last()?;
-    let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
-    match unit {
-        'm' => TimeDelta::try_minutes(number),
-        'h' => TimeDelta::try_hours(number),
-        'd' => TimeDelta::try_days(number),
-        'w' => TimeDelta::try_weeks(number),
-        _ => None,
+/// Returns a message with the names of the search line.
+fn in_own_words(error: FilterError) -> Failure {
+    match error {
+        FilterError::Unknown { name, allowed } => {
+            let names: Vec<_> = allowed
+                .split(", ")
+                .filter(|name| *name != "except")
+                .map(short)
+                .collect();
+            Failure::from(FilterError::Unknown {
+                name,
+                allowed: names.join(", "),
+            })
+        }
+        error => Failure::from(error),
     }
 }
 
@@ -327,7 +314,14 @@ mod tests {
             Err(Failure::Question(why)) => why,
             other => panic!("{other:?}"),
         };
-        assert!(why("colour:red").contains("no filter `colour`"));
+        let unknown = why("colour:red");
+        assert!(unknown.contains("no filter `colour`"));
+        for name in [" op,", " type,", " tx", " was,"] {
+            assert!(unknown.contains(name), "{unknown}");
+        }
+        for name in ["operation", "actor_type", "transaction", "except"] {
+            assert!(!unknown.contains(name), "{unknown}");
+        }
         assert!(why("-text:a").contains("except"));
         assert!(why("from:someday").contains("an instant is"));
     }

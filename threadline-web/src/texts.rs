@@ -58,7 +58,7 @@ pub(crate) const FILTERS: &str = "Filters";
 pub(crate) const OPERATIONS: &str = "Operations";
 pub(crate) const ACTORS: &str = "Actors";
 pub(crate) const SOURCES: &str = "Sources";
-pub(crate) const NOBODY: &str = "unknown";
+pub(crate) use threadline::__cli::NOBODY;
 pub(crate) const NO_SOURCE: &str = "no source";
 pub(crate) const REMOVE: &str = "Remove filter";
 pub(crate) const EXCEPT: &str = "Except";

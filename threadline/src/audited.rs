@@ -171,8 +171,9 @@ pub trait Audited: AuditedModel {
     /// migration. Without that, the `ALTER TABLE` takes effect in the audit with the next
     /// recorded transaction.
     ///
-    /// The answer for a past instant never changes: while a transaction that wrote audited
-    /// rows by then is open, the call returns [`Unavailable::NotFinal`], which names the
+    /// The answer for a past instant never changes, except for columns with `ignore`, of
+    /// which the row's present or last value is returned: their changes are not all
+    /// recorded. While a transaction that wrote audited rows by then is open, the call returns [`Unavailable::NotFinal`], which names the
     /// transaction. A standby returns results for instants that it has replayed. A
     /// transaction takes effect at the time of its last change, completely or not at all,
     /// because PostgreSQL keeps no time of commit. Under REPEATABLE READ or SERIALIZABLE,

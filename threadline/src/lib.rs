@@ -141,12 +141,12 @@ pub mod __schema {
 pub mod __cli {
     pub use crate::characters::{controls_display, escaped};
     pub use crate::connection::ready;
-    pub use crate::filter::{Day, Filters, NamedFilter, instant, record};
+    pub use crate::filter::{Day, Filters, NamedFilter, instant, record, relative};
     pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
     pub use crate::record::portable::Portable;
-    pub use crate::record::{DisplayStyle, clean, plain};
+    pub use crate::record::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};
     pub use crate::revert::revert_record;
     pub use crate::time_travel::{as_of_json, rows_as_of};
 }
@@ -161,8 +161,8 @@ pub mod __web {
     pub use crate::export::export_pages;
     pub use crate::queries::{
         ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
-        foreign_keys, holds, image_within, overview, overview_and_page, overview_within_reach,
-        page_within_reach, record_now, tables, terms, with_tables,
+        foreign_keys, holds, image_within, last_changes, overview, overview_and_page,
+        overview_within_reach, page_within_reach, record_now, tables, terms, with_tables,
     };
 }
 

@@ -26,6 +26,22 @@ impl fmt::Display for ReadableLiteral<'_> {
     }
 }
 
+/// An identifier, quoted where PostgreSQL would otherwise read another name.
+pub(crate) struct Identifier<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Identifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let belongs = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let starts = self
+            .0
+            .starts_with(|c: char| belongs(c) && !c.is_ascii_digit());
+        if starts && self.0.chars().all(belongs) {
+            return f.write_str(self.0);
+        }
+        write!(f, "\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
 /// `ARRAY['a', 'b']`.
 pub(crate) struct TextArray<'a, T>(pub(crate) &'a [T]);
 
@@ -93,6 +109,23 @@ mod tests {
         );
         assert_eq!(ReadableLiteral("it's").to_string(), "'it''s'");
         assert_eq!(ReadableLiteral(r"a\b").to_string(), r"E'a\\b'");
+    }
+
+    #[test]
+    fn identifiers_are_quoted_where_they_must_be() {
+        let shown = ["members_2", "Order", "2nd", "a\"b", "größe", ""]
+            .map(|name| Identifier(name).to_string());
+        assert_eq!(
+            shown,
+            [
+                "members_2",
+                "\"Order\"",
+                "\"2nd\"",
+                "\"a\"\"b\"",
+                "\"größe\"",
+                "\"\""
+            ]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A change in its printed form.
 
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditChange, AuditContext, AuditExt, Audited};
+use threadline::{ActorRef, AuditChange, AuditContext, AuditExt, Audited, Filter, timeline};
 use threadline_tests::{rolled_back_with, run};
 
 diesel::table! {
@@ -78,4 +78,36 @@ fn without_time(change: &AuditChange) -> String {
         .to_string();
     assert!(text.starts_with(&time));
     text.replacen(&time, "2026-01-02 03:04:05 UTC", 1)
+}
+
+#[test]
+fn a_table_is_printed_as_it_is_written_in_sql() {
+    let conn = &mut rolled_back_with(
+        "CREATE SCHEMA billing; CREATE SCHEMA \"Old\";
+         CREATE TABLE customers (id int PRIMARY KEY); CREATE TABLE billing.customers (id int PRIMARY KEY);
+         CREATE TABLE \"Old\".\"Order\" (id int PRIMARY KEY);
+         SELECT threadline.audit('customers'), threadline.audit('billing.customers'), threadline.audit('\"Old\".\"Order\"');
+         INSERT INTO customers VALUES (1); INSERT INTO billing.customers VALUES (1); INSERT INTO \"Old\".\"Order\" VALUES (1)",
+    );
+    let page = timeline(Filter::new()).page(conn).unwrap();
+    let printed: Vec<_> = page
+        .entries
+        .iter()
+        .map(|e| without_time(&e.change))
+        .collect();
+    insta::assert_snapshot!(printed.join("\n"));
+    // What is printed names the table in a filter.
+    for (name, change) in ["\"Old\".\"Order\"", "billing.customers", "customers"]
+        .into_iter()
+        .zip(&page.entries)
+    {
+        assert!(
+            change
+                .change
+                .to_string()
+                .contains(&format!("insert of {name} 1 by nobody"))
+        );
+        let found = timeline(Filter::new().table(name)).page(conn).unwrap();
+        assert_eq!(found.entries[0].change, change.change);
+    }
 }

@@ -3,7 +3,7 @@
 use threadline::{
     ActorRef, AuditContext, AuditExt, ErrorKind, revert_transaction, revert_transaction_but,
 };
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, rows, run, value};
 
 use super::common::{refusal, state, transaction};
 
@@ -274,4 +274,33 @@ fn conflicting_records_can_be_left_out() {
         error.contains("change 99999 is not one of transaction"),
         "{error}"
     );
+}
+
+#[test]
+fn an_ignored_column_is_neither_compared_nor_restored() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE posts (id int PRIMARY KEY, name text, score int, rank int NOT NULL);
+         SELECT threadline.audit('posts', ignore => ARRAY['score', 'rank']);
+         INSERT INTO posts VALUES (1, 'a', 1, 1), (2, 'b', 2, 2);",
+    );
+    let mistake = transaction(
+        conn,
+        "UPDATE posts SET name = 'x', score = 10, rank = 10 WHERE id = 1;
+         INSERT INTO posts VALUES (3, 'c', 3, 3);
+         DELETE FROM posts WHERE id = 2",
+    );
+    run(
+        conn,
+        "UPDATE posts SET score = 11;
+         ALTER TABLE posts RENAME rank TO place; UPDATE posts SET place = 12",
+    );
+    revert_transaction(conn, mistake).unwrap();
+    assert_eq!(state(conn, &["posts"]), "posts\n(1,a,11,12)\n(2,b,2,2)\n");
+
+    let then = value(conn, "SELECT clock_timestamp()").unwrap();
+    run(conn, "UPDATE posts SET name = 'x', score = 20 WHERE id = 1");
+    run(conn, "UPDATE posts SET score = 21 WHERE id = 1");
+    let reverted = format!("SELECT threadline.revert_record('posts', '1', '{then}')");
+    assert_eq!(value(conn, &reverted), None);
+    assert_eq!(state(conn, &["posts"]), "posts\n(1,a,21,12)\n(2,b,2,2)\n");
 }

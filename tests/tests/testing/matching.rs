@@ -72,6 +72,8 @@ fn expectations_compare_every_given_property() {
         assert!(matches(sample, expected.clone()), "{expected:?}");
     }
     let fails = [
+        insert("users").without("pasword"),
+        update("users", 1).without("pasword"),
         insert("members"),
         insert("app.users"),
         insert("users").key(2),

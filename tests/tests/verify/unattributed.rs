@@ -64,7 +64,8 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
         sources,
         format!(
             "have no actor: 3 by role {role}, application 'it''s psql' in public.members, \
-             1 by role {role} in public.\"Line items\", 1 by role {role} in public.members"
+             1 by role {role} in public.\"Line items\", 1 by role {role} in public.members \
+             (a transaction counts for each of its tables)"
         )
     );
     assert_eq!(finding.records, 4);

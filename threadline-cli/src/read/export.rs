@@ -7,7 +7,8 @@ use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print::other_actions;
-use crate::terminal::data;
+use crate::error;
+use crate::terminal::{counted, data};
 use threadline::{Error, Export, ExportFormat, Filter, timeline};
 
 /// The format and the destination of an export.
@@ -45,8 +46,12 @@ impl From<Format> for ExportFormat {
 }
 
 impl ExportArguments {
-    pub(super) fn run(self, conn: &mut PgConnection, filter: Filter) -> Result<ExitCode, Error> {
-        let format = self.format().into();
+    pub(super) fn run(
+        self,
+        conn: &mut PgConnection,
+        filter: Filter,
+        format: ExportFormat,
+    ) -> Result<ExitCode, Error> {
         let bar = progress_bar();
         let others = timeline(filter.clone()).count_other_actions(conn)?;
         let mut export = Export::new(filter).progress(|changes| bar.set_position(changes));
@@ -63,7 +68,8 @@ impl ExportArguments {
         bar.finish_and_clear();
         let exported = exported?;
         if let Some(path) = &self.output {
-            eprintln!("{} changes in {}", exported.changes, path.display());
+            let changes = counted(exported.changes, "change");
+            eprintln!("{changes} in {}", path.display());
         }
         if exported.truncated {
             eprintln!(
@@ -75,15 +81,21 @@ impl ExportArguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn format(&self) -> Format {
-        self.format.unwrap_or_else(|| {
-            let extension = self.output.as_ref().and_then(|path| path.extension());
-            match extension.and_then(|extension| extension.to_str()) {
-                Some("json") => Format::Json,
-                Some("ndjson" | "jsonl") => Format::Ndjson,
-                _ => Format::Csv,
-            }
-        })
+    /// Returns the format that is given or that the name of the file says.
+    pub(super) fn format(&self) -> Result<ExportFormat, error::Error> {
+        if let Some(format) = self.format {
+            return Ok(format.into());
+        }
+        let extension = self.output.as_ref().and_then(|path| path.extension());
+        let extension = extension.map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("csv") | None => Ok(ExportFormat::Csv),
+            Some("json") => Ok(ExportFormat::Json),
+            Some("ndjson" | "jsonl") => Ok(ExportFormat::Ndjson),
+            Some(other) => Err(error::Error::Message(format!(
+                "no format has the extension .{other}; name the file .csv, .json or .ndjson, or give --format"
+            ))),
+        }
     }
 }
 

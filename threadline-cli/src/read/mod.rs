@@ -19,8 +19,8 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, KnownTable, TextKey, as_of_json, blame, instant, known_table, ready, record as record_key,
-    rows_as_of, transaction_up_to,
+    Day, KnownTable, NOBODY, TextKey, as_of_json, blame, instant, known_table, ready,
+    record as record_key, rows_as_of, transaction_up_to,
 };
 use threadline::{
     ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
@@ -108,7 +108,7 @@ pub(super) enum Read {
         /// The values of the primary key; by default the whole table
         #[arg(allow_negative_numbers = true)]
         key: Vec<String>,
-        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC; a day or '2026-11-23 09:14:03' means its end
+        /// The instant: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC; a day or '2026-11-23 09:14:03' means its end; or yesterday, 2h, '1 hour ago'
         #[arg(long = "at", value_parser = end_of_day)]
         instant: DateTime<Utc>,
         /// At most this many rows of the table; by default all
@@ -279,7 +279,7 @@ impl Read {
             } => {
                 let after = paging.after.as_deref().map(str::parse).transpose()?;
                 let conn = &mut common.database.connect()?;
-                if actor == "nobody" {
+                if actor == NOBODY {
                     let page = timeline(Filter::new().without_actor())
                         .limit(paging.limit)
                         .after(after)
@@ -372,7 +372,10 @@ impl Read {
                 database,
             } => {
                 let filter = filter.filter()?;
-                Ok(unmasked.read(&mut database.connect()?, |conn| export.run(conn, filter))?)
+                let format = export.format()?;
+                Ok(unmasked.read(&mut database.connect()?, |conn| {
+                    export.run(conn, filter, format)
+                })?)
             }
         }
     }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use threadline::__cli::{Count, Portable, clean, plain};
+use threadline::__cli::{Count, Portable, actor_name, clean, plain};
 use threadline::{
     ActorEntry, AuditAction, AuditTransaction, Blame, Error, Page, TimelineEntry, TransactionReport,
 };
@@ -179,10 +179,7 @@ impl Output {
         let width = blame.iter().map(|blame| blame.column.chars().count()).max();
         for blame in blame {
             let column = clean(&blame.column);
-            let actor = match blame.actor() {
-                Some(actor) => clean(&actor.to_string()).into_owned(),
-                None => "unknown".to_owned(),
-            };
+            let actor = actor_name(blame.actor());
             print(&format!(
                 "{}  {}  {}  {}",
                 paint(
@@ -254,10 +251,7 @@ fn headline(transaction: &AuditTransaction) -> String {
         Some(time) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
         None => "at an unknown time".to_owned(),
     };
-    let actor = match &transaction.actor {
-        Some(actor) => clean(&actor.to_string()).into_owned(),
-        None => "unknown".to_owned(),
-    };
+    let actor = actor_name(transaction.actor.as_ref());
     format!(
         "{}  transaction {} by {}",
         paint(TIME, &time),

@@ -1,10 +1,11 @@
 use std::process::ExitCode;
 
-use threadline::__cli::clean;
+use threadline::__cli::{actor_name, table_name};
 use threadline::{Error, Summary};
 
 use super::print::{Output, document, print};
 use super::style::{ACTOR, TABLE, TIME, paint};
+use crate::terminal::counted;
 
 /// Prints the number of changes, with a section for each grouping.
 pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCode, Error> {
@@ -15,7 +16,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
         eprintln!("Nothing on record matches.");
         return Ok(ExitCode::SUCCESS);
     }
-    print(&format!("{} changes", summary.changes));
+    print(&counted(summary.changes, "change"));
     section(
         "by day",
         summary
@@ -26,10 +27,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
     section(
         "by table",
         summary.tables.iter().map(|table| {
-            let name = match (&table.schema, &table.table) {
-                (Some(schema), Some(table)) => clean(&format!("{schema}.{table}")).into_owned(),
-                _ => "an unknown table".to_owned(),
-            };
+            let name = table_name(table.schema.as_deref(), table.table.as_deref());
             (paint(TABLE, &name), table.changes)
         }),
     );
@@ -48,10 +46,7 @@ pub(super) fn print_summary(output: &Output, summary: &Summary) -> Result<ExitCo
             .actors
             .iter()
             .map(|actor| {
-                let name = match &actor.actor {
-                    Some(actor) => clean(&actor.to_string()).into_owned(),
-                    None => "unknown".to_owned(),
-                };
+                let name = actor_name(actor.actor.as_ref());
                 (paint(ACTOR, &name), actor.changes)
             })
             .chain(others),

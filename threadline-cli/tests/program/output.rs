@@ -268,3 +268,45 @@ fn a_text_that_is_no_url_is_not_repeated_because_it_may_contain_a_password() {
     );
     assert!(!program.error.contains("\n;"), "{}", program.error);
 }
+
+#[test]
+fn a_file_of_another_format_is_refused_unless_the_format_is_given() {
+    let place = place();
+    let file = |name: &str| place.dir.join(name).display().to_string();
+    let refused = place.refused(&["export", "--output", &file("changes.xlsx")]);
+    assert!(
+        refused.contains("no format has the extension .xlsx"),
+        "{refused}"
+    );
+    place.done(&[
+        "export",
+        "--output",
+        &file("changes.xlsx"),
+        "--format",
+        "csv",
+    ]);
+    for name in ["changes.CSV", "changes.jsonl", "changes"] {
+        place.done(&["export", "--output", &file(name)]);
+    }
+}
+
+#[test]
+fn instants_may_be_relative_to_now() {
+    let place = place();
+    let count = |from: &str| place.done(&["timeline", "--count", "--from", from]);
+    let all = place.done(&["timeline", "--count"]);
+    for from in ["2h", "yesterday", "1 day ago"] {
+        assert_eq!(count(from), all, "{from}");
+    }
+    let refused = place.refused(&["as-of", "members", "1", "--at", "1 hour ago"]);
+    assert!(refused.contains("audit"), "{refused}");
+    let refused = place.refused(&["timeline", "--from", "someday"]);
+    assert!(refused.contains("yesterday"), "{refused}");
+}
+
+#[test]
+fn a_filter_on_an_unknown_column_is_refused() {
+    let place = place();
+    let refused = place.refused(&["timeline", "--table", "members", "--changed", "nmae"]);
+    assert!(refused.contains("did you mean name?"), "{refused}");
+}

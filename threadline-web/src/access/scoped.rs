@@ -15,7 +15,7 @@ use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
 use threadline::__web::{
     ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
-    export_pages, foreign_keys, holds, image_within, overview, overview_and_page,
+    export_pages, foreign_keys, holds, image_within, last_changes, overview, overview_and_page,
     overview_within_reach, page_within_reach, record_now, tables, terms, with_tables,
 };
 use threadline::{
@@ -157,6 +157,21 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
     ) -> Result<Option<Value>, Error> {
         let image = ready(record_now(self.conn, table, key)).map_err(|e| of_key(e, key))?;
         self.image(table, image)
+    }
+
+    /// Returns for each column the change that gave it its value now, or at an instant.
+    pub(crate) fn blame(
+        &mut self,
+        mut entries: Vec<TimelineEntry>,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<BTreeMap<String, TimelineEntry>, Error> {
+        entries.retain(|entry| at.is_none_or(|at| entry.change.captured_at <= at));
+        let changes: Vec<_> = entries.iter().map(|entry| &entry.change).collect();
+        let last = ready(last_changes(self.conn, &changes))?;
+        let entry = |(column, (place, _)): (String, (usize, Value))| {
+            entries.get(place).map(|entry| (column, entry.clone()))
+        };
+        Ok(last.into_iter().filter_map(entry).collect())
     }
 
     /// Returns for each change the instant from which its whole transaction is visible.

@@ -54,7 +54,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         }
     }
     let key = change.key.as_ref().map(links::key_text);
-    let table = change.table.as_deref().unwrap_or("?");
+    let table = catalogue.name(change);
     let id = transaction.to_string();
     let part = |from: usize| {
         let from = from.to_string();
@@ -69,7 +69,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             header.head {
                 h1 {
                     (texts::CHANGE) " " (texts::OF) " "
-                    bdi { (catalogue.table(change).unwrap_or(table)) } " "
+                    bdi { (table) } " "
                     @if let Some(key) = &key { bdi.key { (one_line(key, 120)) } }
                 }
                 div.who {

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use threadline::__cli::{Day, instant, record as record_key};
 use threadline::__web::{ForeignKey, TableInfo};
-use threadline::{AuditChange, Cursor, Filter, Operation, TimelineEntry, Unavailable};
+use threadline::{AuditChange, Cursor, Filter, TimelineEntry, Unavailable};
 
 use crate::access::Scoped;
 use crate::failure::Failure;
@@ -55,8 +55,8 @@ struct Found {
     next: Option<Cursor>,
     /// The instant from which each change is visible.
     points: Vec<DateTime<Utc>>,
-    /// The newest changes, if the page does not begin with them.
-    blamed: Vec<TimelineEntry>,
+    /// The change that gave each column its value.
+    blame: BTreeMap<String, TimelineEntry>,
 }
 
 /// The parameters of the page.
@@ -106,10 +106,11 @@ async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Resp
         if is_unmasked {
             page.entries.iter_mut().for_each(|e| unmask(&mut e.change));
         }
-        let blamed = match asked_of.cursor {
+        let newest = match asked_of.cursor {
             Some(_) => audit.timeline(filter, LIMIT, None)?.entries,
-            None => vec![],
+            None => page.entries.clone(),
         };
+        let blame = audit.blame(newest, asked_of.at)?;
         let points = audit.points(&page.entries)?;
         let mut state = |at: Option<DateTime<Utc>>| match at {
             Some(at) => audit.record_then(&table.sql_name, &asked_of.values, at),
@@ -132,7 +133,7 @@ async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Resp
             entries: page.entries,
             next: page.next,
             points,
-            blamed,
+            blame,
         }))
     };
     let found = match reason {
@@ -229,10 +230,6 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
     };
     let after = visit.parameters.get("after");
     let next = found.next.map(|cursor| cursor.to_string());
-    let blame = match found.blamed.is_empty() {
-        true => blame(&found.entries, asked.at),
-        false => blame(&found.blamed, asked.at),
-    };
     html! {
         div.stack {
             header.head {
@@ -259,7 +256,7 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
                     (slide(asked, found))
                     @match &found.state {
                         Ok(image) => {
-                            (Detail::fitting(COLUMNS, STATE_SIZE, |detail| state(asked, &found.table, image, &blame, now, detail)))
+                            (Detail::fitting(COLUMNS, STATE_SIZE, |detail| state(asked, &found.table, image, &found.blame, now, detail)))
                         }
                         Err(_) if asked.at.is_none() => { p { (texts::NOT_THERE) } }
                         Err(reason) => { p { (texts::NO_STATE) " " (reason) "." } }
@@ -351,37 +348,6 @@ fn slide(asked: &Asked, found: &Found) -> Markup {
     }
 }
 
-/// Returns for each column the change that set its value now, or at an instant.
-fn blame(entries: &[TimelineEntry], at: Option<DateTime<Utc>>) -> BTreeMap<&str, &TimelineEntry> {
-    let mut last = BTreeMap::new();
-    let by_then = |entry: &&TimelineEntry| at.is_none_or(|at| entry.change.captured_at <= at);
-    for entry in entries.iter().filter(by_then) {
-        let AuditChange {
-            operation: op,
-            row_data,
-            changed_to,
-            ..
-        } = &entry.change;
-        let image = match op {
-            Operation::Insert => row_data,
-            Operation::Update => changed_to,
-            _ => break,
-        };
-        for column in image
-            .as_ref()
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            last.entry(column.0.as_str()).or_insert(entry);
-        }
-        if *op == Operation::Insert {
-            break;
-        }
-    }
-    last
-}
-
 fn is_masked(table: &TableInfo, column: &str) -> bool {
     let hides = |column_policy: &str| column_policy == "mask" || column_policy == "hash";
     table
@@ -394,7 +360,7 @@ fn state(
     asked: &Asked,
     table: &TableInfo,
     image: &Value,
-    blame: &BTreeMap<&str, &TimelineEntry>,
+    blame: &BTreeMap<String, TimelineEntry>,
     now: DateTime<Utc>,
     detail: Detail,
 ) -> Markup {

@@ -180,13 +180,7 @@ pub(crate) fn heading(change: &AuditChange, catalogue: &Catalogue) -> Markup {
 
 /// Renders the record of a change, with a link to its history.
 pub(crate) fn record(change: &AuditChange, catalogue: &Catalogue) -> Markup {
-    let name = match (&change.schema, &change.table) {
-        (Some(schema), Some(table)) => match catalogue.table(change) {
-            Some(name) => name.to_owned(),
-            None => format!("{schema}.{table}"),
-        },
-        _ => "?".to_owned(),
-    };
+    let name = catalogue.name(change);
     html! {
         @match (catalogue.record(change), &change.key) {
             (Some(link), Some(key)) => {

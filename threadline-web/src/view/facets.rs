@@ -41,7 +41,7 @@ pub(crate) fn facets(query: &Query, overview: &Overview, catalogue: &Catalogue) 
             changes: actor.changes,
         },
         None => Value {
-            term: Some(Term::new("actor", "nobody")),
+            term: Some(Term::new("actor", texts::NOBODY)),
             text: texts::NOBODY.to_owned(),
             changes: actor.changes,
         },

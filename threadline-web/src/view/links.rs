@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use form_urlencoded::Serializer;
 use serde_json::Value;
+use threadline::__cli::table_name;
 use threadline::__web::TableInfo;
 use threadline::{ActorRef, AuditChange};
 
@@ -126,6 +127,14 @@ impl Catalogue {
     pub(crate) fn table(&self, change: &AuditChange) -> Option<&str> {
         self.of(change.schema.as_deref(), change.table.as_deref())
             .map(|info| info.sql_name.as_str())
+    }
+
+    /// Returns the name of a change's table.
+    pub(crate) fn name(&self, change: &AuditChange) -> String {
+        match self.table(change) {
+            Some(name) => name.to_owned(),
+            None => table_name(change.schema.as_deref(), change.table.as_deref()),
+        }
     }
 
     /// Returns the key of a change for the filter `record`: the value, or a JSON array for a

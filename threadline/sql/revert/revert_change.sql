@@ -54,6 +54,7 @@ BEGIN
     ELSIF change.op = 'I' THEN
         RETURN threadline.delete_row(tl_target, tl_where);
     END IF;
+    tl_before := tl_before - threadline.ignored_columns(change.table_id);
     SELECT array_agg(field.key ORDER BY field.key) INTO tl_columns
     FROM jsonb_object_keys(tl_before) AS field (key)
     WHERE field.key NOT IN (SELECT c.name FROM threadline.column_policy(change.table_id, tl_target) AS c);

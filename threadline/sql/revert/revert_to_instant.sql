@@ -12,6 +12,7 @@ DECLARE
     tl_image jsonb;
     tl_lasting record;
     tl_columns text[];
+    tl_ignored text[];
 BEGIN
     IF tl_where IS NOT NULL THEN
         EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(target), tl_where);
@@ -43,9 +44,11 @@ BEGIN
     -- For the same row, only changed columns matter.
     tl_columns := threadline.unrestorable(tl_id, target, tl_then.image, instant, true);
     IF tl_live IS NOT NULL AND tl_other IS NOT NULL THEN
+        tl_ignored := threadline.ignored_columns(tl_id);
+        tl_then.image := tl_then.image - tl_ignored;
         SELECT array_agg(name ORDER BY name) INTO tl_columns
         FROM unnest(tl_columns) AS name
-        WHERE EXISTS (
+        WHERE name <> ALL (tl_ignored) AND EXISTS (
             SELECT
             FROM threadline.record_changes(tl_id, revert_to_instant.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = revert_to_instant.record_key AND c.id > coalesce(tl_then.change_id, 0)

@@ -97,6 +97,33 @@ pub enum FilterError {
         /// The tables that are or were audited.
         audited: String,
     },
+    /// The table has no column of this name, and never had.
+    #[error(
+        "filter `{name}`: table {table} has no column {column}, and never had{}",
+        near.as_ref().map_or(String::new(), |near| format!("; did you mean {near}?"))
+    )]
+    UnknownColumn {
+        /// The filter.
+        name: String,
+        /// The table.
+        table: String,
+        /// The given column.
+        column: String,
+        /// A similar column of the table.
+        near: Option<String>,
+    },
+    /// The policy of the table excludes the column.
+    #[error(
+        "filter `{name}`: column {column} of table {table} is excluded: its changes are not recorded"
+    )]
+    ExcludedColumn {
+        /// The filter.
+        name: String,
+        /// The table.
+        table: String,
+        /// The given column.
+        column: String,
+    },
     /// The number of key values differs from the number of key columns.
     #[error(
         "the key of table {table} is {columns}; give a value for each, in this order (given: {given})"
@@ -118,7 +145,7 @@ impl FilterError {
     /// ```
     /// use threadline::Filter;
     ///
-    /// let error = Filter::parse([("from", "yesterday")]).unwrap_err();
+    /// let error = Filter::parse([("from", "someday")]).unwrap_err();
     /// assert_eq!(error.parameter(), Some("from"));
     /// ```
     pub fn parameter(&self) -> Option<&str> {
@@ -128,6 +155,8 @@ impl FilterError {
             | Self::Value { name, .. }
             | Self::Parameter { name, .. }
             | Self::Missing { name, .. }
+            | Self::UnknownColumn { name, .. }
+            | Self::ExcludedColumn { name, .. }
             | Self::Twice { name } => Some(name),
             Self::RecordWithoutTable | Self::RecordKey { .. } => Some("record"),
             Self::KeyWithoutTable | Self::KeyColumn { .. } => Some("key"),

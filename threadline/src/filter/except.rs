@@ -7,7 +7,8 @@ use super::error::FilterError;
 use super::parse::{actor_type, operation};
 use super::table::is_table_name;
 use crate::context::{ActorRef, ActorType};
-use crate::record::Operation;
+use crate::queries::AskedColumns;
+use crate::record::{NOBODY, Operation};
 use crate::statement::Binds;
 
 /// A filter that must not match, by name and value.
@@ -57,7 +58,7 @@ impl Exception {
                 );
             }
             "operation" => Left::Operation(operation(value)?),
-            "actor" if value == "nobody" => Left::Nobody,
+            "actor" if value == NOBODY => Left::Nobody,
             "actor" => Left::Actor(
                 value
                     .parse()
@@ -76,7 +77,7 @@ impl Exception {
     }
 
     /// Returns the condition, and whether it is on the transaction.
-    fn condition(&self, binds: &mut Binds) -> Option<(bool, String)> {
+    fn condition(&self, binds: &mut Binds, columns: &AskedColumns) -> Option<(bool, String)> {
         let value = |binds: &mut Binds| binds.text(&self.value);
         Some(match self.understood().ok()? {
             Left::Table => (
@@ -97,13 +98,13 @@ impl Exception {
                 (false, format!("c.op <> '{letter}'"))
             }
             Left::Changed => {
-                let column = value(binds);
-                (
-                    false,
+                let changed = columns.condition(binds, &self.value, |binds, column| {
+                    let column = binds.text(column);
                     format!(
-                        "NOT coalesce(c.changed_to ? {column} OR c.op <> 'U' AND c.row_data ->> {column} IS NOT NULL, false)"
-                    ),
-                )
+                        "(c.changed_to ? {column} OR c.op <> 'U' AND c.row_data ->> {column} IS NOT NULL)"
+                    )
+                });
+                (false, format!("NOT coalesce({changed}, false)"))
             }
             Left::Nobody => (true, "x.actor_type IS NOT NULL".to_owned()),
             Left::Actor(actor) => {
@@ -164,10 +165,14 @@ impl Filter {
     }
 
     /// Returns the conditions on changes, and those on transactions.
-    pub(crate) fn exceptions(&self, binds: &mut Binds) -> (Vec<String>, Vec<String>) {
+    pub(crate) fn exceptions(
+        &self,
+        binds: &mut Binds,
+        columns: &AskedColumns,
+    ) -> (Vec<String>, Vec<String>) {
         let (mut of_changes, mut of_transactions) = (vec![], vec![]);
         for exception in &self.except {
-            match exception.condition(binds) {
+            match exception.condition(binds, columns) {
                 Some((true, condition)) => of_transactions.push(condition),
                 Some((false, condition)) => of_changes.push(condition),
                 // `check_exceptions` has refused it.

@@ -17,7 +17,7 @@ pub use actions::ActionFilter;
 pub use changes::Filter;
 pub use error::FilterError;
 pub use named::{Filters, NamedFilter};
-pub use parse::{Day, instant, record};
+pub use parse::{Day, instant, record, relative};
 pub use record_key::RecordKey;
 pub use scope::{Scope, TableScope};
 

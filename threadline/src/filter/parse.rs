@@ -1,4 +1,4 @@
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Utc, Weekday};
 use serde_json::{Map, Value};
 
 use super::Filter;
@@ -8,7 +8,7 @@ use super::named::{Filters, NamedFilter, TWICE, field, named, once, repeated};
 use super::record_key::RecordKey;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType, ContextError};
-use crate::record::Operation;
+use crate::record::{NOBODY, Operation};
 
 impl Filters for Filter {
     const HEADING: &'static str = "Filters";
@@ -32,10 +32,10 @@ impl Filters for Filter {
             "actor",
             "Changes by this actor: user:42, anonymous; nobody for changes without an actor",
             |f, text| {
-                if f.without_actor || text == "nobody" && f.actor.is_some() {
+                if f.without_actor || text == NOBODY && f.actor.is_some() {
                     return Err(TWICE.to_owned());
                 }
-                if text == "nobody" {
+                if text == NOBODY {
                     f.without_actor = true;
                     return Ok(());
                 }
@@ -49,7 +49,7 @@ impl Filters for Filter {
         ),
         field!(
             from,
-            "Changes captured at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day",
+            "Changes captured at this instant or later: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, a day, yesterday, or 2h for two hours ago",
             |text| instant(text, Day::Start)
         ),
         field!(
@@ -151,7 +151,7 @@ impl Filter {
     /// | `record` | the key: `42`; of several columns a JSON array, `["acme", "7"]` |
     /// | `operation` | `insert`, `update`, `delete`, `truncate` |
     /// | `actor`, `actor_type` | `user:42`, `anonymous`, `nobody` for none; `user` |
-    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day; with a day, or a time like `2026-11-23 09:14:03`, `to` means its end |
+    /// | `from`, `to` | RFC 3339, or `2026-11-23 09:00` in UTC, or a day, or relative: `yesterday`, `monday`, `2h`; with a day, or a time like `2026-11-23 09:14:03`, `to` means its end |
     /// | `correlation_id`, `request_id`, `job_id`, `source` | as recorded |
     /// | `action`, `category`, `status` | `member.role_changed`, `member`, `ok` or `error` |
     /// | `changed` | a column |
@@ -247,8 +247,51 @@ pub enum Day {
     End,
 }
 
-/// Parses an instant.
+/// Parses an instant, which may be relative to now.
 pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
+    match relative(text, Utc::now()) {
+        Some(absolute) => absolute_instant(&absolute, day),
+        None => absolute_instant(text, day),
+    }
+}
+
+/// Returns the instant or the day that a text means relative to now, as text: `today`,
+/// `yesterday`, `monday` for the last one, `2h`, `2 hours ago`.
+pub fn relative(text: &str, now: DateTime<Utc>) -> Option<String> {
+    let today = now.date_naive();
+    let days_ago = |days: u64| {
+        today
+            .checked_sub_days(Days::new(days))
+            .map(|day| day.to_string())
+    };
+    match text {
+        "today" => return days_ago(0),
+        "yesterday" => return days_ago(1),
+        _ => {}
+    }
+    if let Ok(day) = text.parse::<Weekday>() {
+        let back = (7 + today.weekday().num_days_from_monday() - day.num_days_from_monday()) % 7;
+        return days_ago(back.into());
+    }
+    let instant = now.checked_sub_signed(ago(text)?)?;
+    Some(instant.to_rfc3339())
+}
+
+fn ago(text: &str) -> Option<TimeDelta> {
+    let text = text.strip_suffix(" ago").unwrap_or(text);
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number = number.parse().ok()?;
+    match unit.trim_start() {
+        "m" | "min" | "minute" | "minutes" => TimeDelta::try_minutes(number),
+        "h" | "hour" | "hours" => TimeDelta::try_hours(number),
+        "d" | "day" | "days" => TimeDelta::try_days(number),
+        "w" | "week" | "weeks" => TimeDelta::try_weeks(number),
+        _ => None,
+    }
+}
+
+fn absolute_instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
     }
@@ -274,7 +317,7 @@ pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
         }
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| {
-        "an instant is RFC 3339, as in 2026-11-23T09:14:03Z, or a time in UTC, as in `2026-11-23 09:14`, or a day, as in 2026-11-23"
+        "an instant is RFC 3339, as in 2026-11-23T09:14:03Z, or a time in UTC, as in `2026-11-23 09:14`, or a day, as in 2026-11-23, or relative: today, yesterday, monday, 2h, 30d"
     })?;
     let time = match day {
         Day::Start => date.and_hms_opt(0, 0, 0),
@@ -319,7 +362,7 @@ mod tests {
             error("operation", "upsert"),
             error("actor", "42"),
             error("actor_type", "person"),
-            error("from", "yesterday"),
+            error("from", "someday"),
             error("status", "failed"),
             error("changed_to", "role"),
             error("key", "11"),
@@ -348,6 +391,36 @@ mod tests {
                 .to_string(),
         ];
         assert_eq!(errors.join("\n"), include_str!("errors.txt").trim_end());
+    }
+
+    #[test]
+    fn an_instant_may_be_relative_to_now() {
+        let now = "2026-11-25T12:00:00Z".parse().unwrap();
+        let said = |text: &str| relative(text, now);
+        for (text, means) in [
+            ("today", "2026-11-25"),
+            ("yesterday", "2026-11-24"),
+            ("wednesday", "2026-11-25"),
+            ("thursday", "2026-11-19"),
+            ("2h", "2026-11-25T10:00:00+00:00"),
+            ("1 hour ago", "2026-11-25T11:00:00+00:00"),
+            ("2 days ago", "2026-11-23T12:00:00+00:00"),
+        ] {
+            assert_eq!(said(text).as_deref(), Some(means), "{text}");
+        }
+        for text in [
+            "2026-01-01",
+            "99999999999999999d",
+            "h",
+            "-1h",
+            "2",
+            "2 ago",
+            "2x",
+        ] {
+            assert_eq!(said(text), None, "{text}");
+        }
+        let end = instant("yesterday", Day::End).unwrap();
+        assert!(end < Utc::now() && Utc::now() - end < TimeDelta::days(2));
     }
 
     #[test]

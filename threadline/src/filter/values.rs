@@ -6,9 +6,13 @@ use super::Filter;
 use crate::record::Operation;
 
 impl Filter {
-    /// Matches changes that gave this column another value, by the name that it had then:
-    /// updates that changed it, and inserts and deletions of rows with a value other than
-    /// NULL in it. Repeated calls must all match.
+    /// Matches changes that gave this column another value: updates that changed it, and
+    /// inserts and deletions of rows with a value other than NULL in it. Repeated calls must
+    /// all match.
+    ///
+    /// Changes under former names of the column match too. A name that no column has now
+    /// means the columns that had it. In a filter without a table, it means every column
+    /// that has or had the name.
     pub fn changed(mut self, column: impl Into<String>) -> Self {
         self.changed.push(column.into());
         self
@@ -109,6 +113,25 @@ impl Filter {
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
+    }
+
+    /// Returns the columns that the filter compares, each with the name of its condition.
+    pub(crate) fn asked_columns(&self) -> Vec<(&'static str, &str)> {
+        let changed = self.changed.iter().map(|column| ("changed", column));
+        let except = self.except_changed().map(|column| ("except", column));
+        let values = [
+            ("changed_from", &self.changed_from),
+            ("changed_to", &self.changed_to),
+            ("value", &self.values),
+        ];
+        let values = values
+            .into_iter()
+            .flat_map(|(name, list)| list.iter().map(move |(column, _)| (name, column)));
+        changed
+            .chain(except)
+            .chain(values)
+            .map(|(name, column)| (name, column.as_str()))
+            .collect()
     }
 
     /// Returns the filter without its text, if it has one.

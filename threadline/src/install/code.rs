@@ -330,6 +330,7 @@ code! {
     "revert/own_changes",
     "revert/set_deferred",
     "revert/unrestorable",
+    "revert/ignored_columns",
     "revert/changed_since",
     "revert/referencing",
     "revert/write_row",

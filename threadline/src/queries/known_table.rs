@@ -61,7 +61,7 @@ pub async fn known_table<C: AuditConnection>(
 }
 
 /// Returns the name that was probably meant, if one is similar.
-fn near(given: &str, names: &[String]) -> Option<String> {
+pub(super) fn near(given: &str, names: &[String]) -> Option<String> {
     let bare = |name: &str| {
         let name = name.rsplit('.').next().unwrap_or(name);
         name.trim().trim_matches('"').to_lowercase()

@@ -4,6 +4,7 @@
 mod actions;
 mod actor_history;
 mod blame;
+mod column_names;
 mod history;
 mod keeping;
 mod known_table;
@@ -20,7 +21,7 @@ mod timeline;
 
 pub use actions::{Actions, actions};
 pub use actor_history::{ActorEntry, ActorHistory, actor_history};
-pub use blame::{Blame, blame};
+pub use blame::{Blame, blame, last_changes};
 pub use history::{History, HistoryWith, Referring, TextKey, history};
 pub use known_table::{KnownTable, known_table};
 pub use page::{Cursor, Page};
@@ -41,5 +42,6 @@ pub(crate) use history::RECORD_CHANGES;
 #[cfg(feature = "utoipa")]
 pub(crate) use page_request::{CURSOR, LIMIT};
 pub(crate) use report::change_by_id;
+pub(crate) use timeline::AskedColumns;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};

@@ -6,6 +6,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::characters::{controls_display, escaped};
+use crate::context::ActorRef;
+use crate::sql::Identifier;
 
 use super::{AuditChange, AuditTransaction, Operation};
 
@@ -56,6 +58,30 @@ pub trait DisplayStyle {
     }
 }
 
+/// The text for a missing actor, which the filter `actor` takes too.
+pub const NOBODY: &str = "nobody";
+
+/// Returns the text of an actor.
+pub fn actor_name(actor: Option<&ActorRef>) -> String {
+    match actor {
+        Some(actor) => clean(&actor.to_string()).into_owned(),
+        None => NOBODY.to_owned(),
+    }
+}
+
+/// Returns the name of a table as in SQL, with its schema unless that is `public`.
+pub fn table_name(schema: Option<&str>, table: Option<&str>) -> String {
+    let Some(table) = table else {
+        return "an unknown table".to_owned();
+    };
+    let table = Identifier(table);
+    let name = match schema {
+        Some(schema) if schema != "public" => format!("{}.{table}", Identifier(schema)),
+        _ => table.to_string(),
+    };
+    clean(&name).into_owned()
+}
+
 /// Without styling.
 struct Plain;
 
@@ -70,14 +96,8 @@ struct Styled<'a> {
 impl fmt::Display for Styled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { change, style } = self;
-        let table = change
-            .table
-            .as_deref()
-            .map_or("an unknown table".into(), clean);
-        let actor = match change.actor() {
-            Some(actor) => clean(&actor.to_string()).into_owned(),
-            None => "unknown".to_owned(),
-        };
+        let table = table_name(change.schema.as_deref(), change.table.as_deref());
+        let actor = actor_name(change.actor());
         write!(
             f,
             "{}  {} of {} by {}",

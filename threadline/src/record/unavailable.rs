@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
-use crate::record::{AuditChange, portable};
+use crate::record::{AuditChange, actor_name, portable};
 
 /// The reason why a past record is not available as the type of the model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -151,8 +151,5 @@ fn open_ones(open: &[OpenTransaction]) -> String {
 }
 
 fn actor(change: &AuditChange) -> String {
-    match change.actor() {
-        Some(actor) => actor.to_string(),
-        None => "unknown".to_owned(),
-    }
+    actor_name(change.actor())
 }

@@ -145,7 +145,12 @@ pub fn require_actors<T>(recorded: &Recorded<T>) {
         let count = nobody.len();
         let lines: String = nobody
             .iter()
-            .map(|change| format!("\n  {}", super::got::Got::Change(change).title()))
+            .map(|change| {
+                format!(
+                    "\n  {}",
+                    super::got::Got::Change(change, &recorded.columns).title()
+                )
+            })
             .collect();
         panic!(
             "{count} {} recorded without an actor:{lines}\nwrite in `audited_transaction(&context, …)` or `audited(…)`, and fixtures of a test in `threadline::testing::fixtures`",

@@ -40,7 +40,11 @@ pub(super) fn compare<T: Debug>(
 }
 
 fn rows<'a, T>(recorded: &'a Recorded<T>, expectation: &'a Expectation) -> Vec<Row<'a>> {
-    let changes: Vec<_> = recorded.changes.iter().map(Got::Change).collect();
+    let changes: Vec<_> = recorded
+        .changes
+        .iter()
+        .map(|change| Got::Change(change, &recorded.columns))
+        .collect();
     let actions: Vec<_> = recorded.actions.iter().map(Got::Action).collect();
     let (of_actions, of_changes): (Vec<_>, Vec<_>) = expectation
         .expected

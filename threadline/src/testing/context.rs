@@ -152,8 +152,5 @@ pub fn recorded_under<'c, C: AuditConnection>(
     let bind = || [Bind::Text(id.to_owned())];
     let changes = Typed::new(include_str!("under_correlation.sql"), bind());
     let actions = Typed::new(include_str!("actions_under_correlation.sql"), bind());
-    C::answer(async move {
-        let (changes, actions) = or_panic(read(conn, changes, actions).await);
-        Recorded::new((), changes, actions)
-    })
+    C::answer(async move { or_panic(read(conn, changes, actions).await) })
 }

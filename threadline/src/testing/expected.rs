@@ -158,7 +158,8 @@ impl Expected {
         self.column(column, Column::Masked)
     }
 
-    /// Expects nothing of the column to be recorded.
+    /// Expects nothing of the column to be recorded. The table must have the column, so that
+    /// a misspelt name does not pass.
     pub fn without(self, column: impl Into<String>) -> Self {
         self.column(column, Column::Absent)
     }

@@ -1,14 +1,15 @@
 use serde_json::{Map, Value};
 
 use super::expected::{Column, Expected, Field, What, Who, json, key_text};
+use super::recorded::TableColumns;
 use crate::action::{ActionStatus, AuditAction};
 use crate::context::ActorRef;
-use crate::record::{AuditChange, Operation, clean};
+use crate::record::{AuditChange, NOBODY, Operation, actor_name, clean, table_name};
 
 /// A recorded change or action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Got<'a> {
-    Change(&'a AuditChange),
+    Change(&'a AuditChange, &'a TableColumns),
     Action(&'a AuditAction),
 }
 
@@ -31,7 +32,7 @@ impl Got<'_> {
         let mut other_record = false;
         match (self, &expected.what) {
             (
-                Self::Change(change),
+                Self::Change(change, columns),
                 What::Change {
                     operation,
                     table,
@@ -46,7 +47,7 @@ impl Got<'_> {
                         key_text(Some(key))
                     ));
                 }
-                compare_columns(change, expected, &mut reasons);
+                compare_columns(change, columns, expected, &mut reasons);
             }
             (Self::Action(action), What::Action { name }) if action.name == *name => {}
             _ => return Match::No,
@@ -65,15 +66,13 @@ impl Got<'_> {
 
     fn actor(&self) -> Option<&ActorRef> {
         match self {
-            Self::Change(change) => change.actor(),
+            Self::Change(change, _) => change.actor(),
             Self::Action(action) => Some(&action.actor),
         }
     }
 
     fn actor_text(&self) -> String {
-        self.actor().map_or("nobody".to_owned(), |actor| {
-            clean(&actor.to_string()).into_owned()
-        })
+        actor_name(self.actor())
     }
 
     fn compare_actor(&self, expected: &Expected, reasons: &mut Vec<String>) {
@@ -83,14 +82,14 @@ impl Got<'_> {
             Some(Who::Actor(actor)) => Some(actor),
         };
         if self.actor() != wanted {
-            let wanted = wanted.map_or("nobody".to_owned(), ToString::to_string);
+            let wanted = wanted.map_or(NOBODY.to_owned(), ToString::to_string);
             reasons.push(format!(
                 "it is by {} instead of {}",
                 self.actor_text(),
                 clean(&wanted)
             ));
         }
-        if let Self::Change(AuditChange { transaction, .. }) = self {
+        if let Self::Change(AuditChange { transaction, .. }, _) = self {
             if let Some(error) = &transaction.context_error {
                 reasons.push(format!("its context was not read: {}", clean(error)));
             }
@@ -107,7 +106,7 @@ impl Got<'_> {
                     clean(wanted)
                 )),
                 None if matches!(field, Field::Status | Field::Reason)
-                    && matches!(self, Self::Change(_)) =>
+                    && matches!(self, Self::Change(..)) =>
                 {
                     reasons.push(format!(
                         "a change has no {field}; expect the `action` that has it"
@@ -123,7 +122,7 @@ impl Got<'_> {
 
     fn text(&self, field: Field) -> Option<&str> {
         let (request, correlation, job, source) = match self {
-            Self::Change(AuditChange { transaction: t, .. }) => {
+            Self::Change(AuditChange { transaction: t, .. }, _) => {
                 (&t.request_id, &t.correlation_id, &t.job_id, &t.source)
             }
             Self::Action(a) => (&a.request_id, &a.correlation_id, &a.job_id, &a.source),
@@ -131,7 +130,7 @@ impl Got<'_> {
         let text = match (field, self) {
             (Field::Status, Self::Action(action)) => return Some(action.status.as_str()),
             (Field::Reason, Self::Action(action)) => &action.reason,
-            (Field::Status | Field::Reason, Self::Change(_)) => return None,
+            (Field::Status | Field::Reason, Self::Change(..)) => return None,
             (Field::RequestId, _) => request,
             (Field::CorrelationId, _) => correlation,
             (Field::JobId, _) => job,
@@ -143,12 +142,12 @@ impl Got<'_> {
     /// Returns it in one line.
     pub(super) fn title(&self) -> String {
         let what = match self {
-            Self::Change(change) => {
-                let table = change.table.as_deref().unwrap_or("an unknown table");
+            Self::Change(change, _) => {
+                let table = table_name(change.schema.as_deref(), change.table.as_deref());
                 format!(
                     "{} {}{}",
                     change.operation,
-                    clean(table),
+                    table,
                     key_text(change.key.as_ref())
                 )
             }
@@ -161,7 +160,7 @@ impl Got<'_> {
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.title()];
         match self {
-            Self::Change(change) => {
+            Self::Change(change, _) => {
                 let (before, after) = (before(change), after(change));
                 for column in change.diff().fields.iter().map(|field| &field.column) {
                     let mut line = clean(column).into_owned();
@@ -218,6 +217,15 @@ fn is_table(change: &AuditChange, name: &str) -> bool {
     table == name || change.schema.as_ref().is_some_and(qualified)
 }
 
+/// Returns whether the changed table has or had a column, if its columns are known.
+fn has_column(change: &AuditChange, columns: &TableColumns, column: &str) -> bool {
+    let (Some(schema), Some(table)) = (change.schema.clone(), change.table.clone()) else {
+        return true;
+    };
+    let known = columns.get(&(schema, table));
+    known.is_none_or(|known| known.iter().any(|name| name == column))
+}
+
 fn is_key(change: &AuditChange, wanted: &Value) -> bool {
     match (&change.key, wanted) {
         (Some(key), Value::Object(_)) => key == wanted,
@@ -228,7 +236,12 @@ fn is_key(change: &AuditChange, wanted: &Value) -> bool {
     }
 }
 
-fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<String>) {
+fn compare_columns(
+    change: &AuditChange,
+    columns: &TableColumns,
+    expected: &Expected,
+    reasons: &mut Vec<String>,
+) {
     let (before, after) = (before(change), after(change));
     let value_in =
         |image: Image<'_>, column: &str| image.and_then(|image| image.get(column)).cloned();
@@ -285,6 +298,8 @@ fn compare_columns(change: &AuditChange, expected: &Expected, reasons: &mut Vec<
                         "{name} is recorded, as {}, instead of not at all",
                         json(&value)
                     ));
+                } else if !has_column(change, columns, column) {
+                    reasons.push(format!("the table has no column {name}"));
                 }
             }
         }

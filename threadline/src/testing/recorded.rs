@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::Difference;
@@ -17,19 +18,20 @@ pub struct Recorded<T = ()> {
     pub changes: Vec<AuditChange>,
     /// The actions, oldest first.
     pub actions: Vec<AuditAction>,
+    pub(super) columns: TableColumns,
 }
 
-impl<T> Recorded<T> {
-    pub(super) fn new(value: T, changes: Vec<AuditChange>, actions: Vec<AuditAction>) -> Self {
-        Self {
-            value,
-            changes,
-            actions,
-        }
-    }
+/// The columns of the changed tables, by schema and name.
+pub(super) type TableColumns = BTreeMap<(String, String), Vec<String>>;
 
+impl<T> Recorded<T> {
     pub(super) fn with<V>(self, value: V) -> Recorded<V> {
-        Recorded::new(value, self.changes, self.actions)
+        Recorded {
+            value,
+            changes: self.changes,
+            actions: self.actions,
+            columns: self.columns,
+        }
     }
 
     /// Returns the changes that are recorded without an actor.

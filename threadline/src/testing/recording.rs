@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use diesel::deserialize::QueryableByName;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use serde_json::json;
 
 use super::Recorded;
 use crate::action::{ActionSql, AuditAction};
@@ -79,9 +82,9 @@ impl Recording {
     }
 
     pub(super) async fn end_on<C: AuditConnection>(self, conn: &mut C) -> Result<Recorded, Error> {
-        let (changes, actions) = read(conn, self.changes(), self.actions()).await?;
+        let recorded = read(conn, self.changes(), self.actions()).await?;
         self.restore(conn).await?;
-        Ok(Recorded::new((), changes, actions))
+        Ok(recorded)
     }
 
     /// Restores the name of the connection.
@@ -126,15 +129,37 @@ impl Recording {
     }
 }
 
-/// Returns the results of both queries.
+/// Returns the results of both queries, with the columns of the changed tables.
 pub(super) async fn read<C: AuditConnection>(
     conn: &mut C,
     changes: Typed<ChangeSql>,
     actions: Typed<ActionSql>,
-) -> Result<(Vec<AuditChange>, Vec<AuditAction>), Error> {
-    let changes = run::read(conn, changes).await?;
-    let actions = run::read(conn, actions).await?;
-    Ok((changes, actions))
+) -> Result<Recorded, Error> {
+    let changes: Vec<AuditChange> = run::read(conn, changes).await?;
+    let actions: Vec<AuditAction> = run::read(conn, actions).await?;
+    let tables: BTreeSet<_> = changes
+        .iter()
+        .filter_map(|change| {
+            // As PostgreSQL writes an array of JSON.
+            let (schema, table) = (change.schema.as_ref()?, change.table.as_ref()?);
+            Some(format!("[{}, {}]", json!(schema), json!(table)))
+        })
+        .collect();
+    let columns = Typed::<(Text, Text, Array<Text>)>::new(
+        include_str!("columns.sql"),
+        [Bind::Json(json!(tables))],
+    );
+    let columns: Vec<(String, String, Vec<String>)> = run::read(conn, columns).await?;
+    let columns = columns
+        .into_iter()
+        .map(|(schema, table, columns)| ((schema, table), columns))
+        .collect();
+    Ok(Recorded {
+        value: (),
+        changes,
+        actions,
+        columns,
+    })
 }
 
 /// Runs `work` and returns the changes and actions that it recorded, through this

@@ -396,8 +396,12 @@ fn of_unattributed(found: Unattributed) -> Finding {
         sources,
     } = found;
     let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+    let in_each = match sources.matches(" by role ").count() > 1 {
+        true => " (a transaction counts for each of its tables)",
+        false => "",
+    };
     let message = format!(
-        "{unattributed} of {transactions} transactions since {since} have no actor: {sources}"
+        "{unattributed} of {transactions} transactions since {since} have no actor: {sources}{in_each}"
     );
     let table = Some("threadline.audit_transactions".to_owned());
     Finding {

@@ -198,7 +198,7 @@ fn an_empty_answer_says_which_it_is() {
 
     let nobody = answer(&database, &["timeline", "--actor", "nobody"]);
     assert!(
-        nobody.contains("insert of seats number=7 tenant=acme by unknown"),
+        nobody.contains("insert of seats number=7 tenant=acme by nobody"),
         "{nobody}"
     );
     assert!(!nobody.contains("admin:grace"), "{nobody}");

@@ -4,10 +4,9 @@
 use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
 
-use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::run;
-use crate::statement::{Bind, Typed, filled};
+use crate::statement::{Bind, Binds, Typed, filled};
 
 /// A value of a column of a table's key.
 #[derive(Debug, Clone)]
@@ -50,7 +49,7 @@ pub(super) async fn key_parts<C: AuditConnection>(
 
 /// Returns the condition that the key of a change, or its key before, has these values.
 /// Leading columns of the key become an index range; for other columns, each key is read.
-pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
+pub(super) fn key_condition(binds: &mut Binds, key: &[KeyPart]) -> String {
     let [first, ..] = key else {
         return "true".to_owned();
     };
@@ -63,17 +62,17 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
     let whole = leading.len() as i32 == width;
     let mut conditions = vec![];
     if width == 1 {
-        let value = parts.binds.text(leading[0]);
+        let value = binds.text(leading[0]);
         conditions.push(format!("{{key}} = {value}"));
     } else if whole {
-        let value = parts.binds.text(&format!("[{}]", leading.join(", ")));
+        let value = binds.text(&format!("[{}]", leading.join(", ")));
         conditions.push(format!("{{key}} = {value}"));
     } else if !leading.is_empty() {
         // Matches this prefix followed by a blank. `!` is the next character after the
         // blank.
         let prefix = format!("[{},", leading.join(", "));
-        let from = parts.binds.text(&format!("{prefix} "));
-        let to = parts.binds.text(&format!("{prefix}!"));
+        let from = binds.text(&format!("{prefix} "));
+        let to = binds.text(&format!("{prefix}!"));
         conditions.push(format!("{{key}} >= {from} AND {{key}} < {to}"));
     }
     for part in key {
@@ -84,7 +83,7 @@ pub(super) fn key_condition(parts: &mut Parts, key: &[KeyPart]) -> String {
         } else if !leads {
             let quoted = part.value.as_str();
             let value = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-            let value = parts.binds.text(value);
+            let value = binds.text(value);
             let its = filled(
                 include_str!("key_part.sql"),
                 &[("place", &part.place.to_string())],

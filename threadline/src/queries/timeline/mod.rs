@@ -1,5 +1,6 @@
 //! Changes across tables.
 
+mod columns;
 mod key_parts;
 mod query;
 mod reach;
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::columns::AskedColumns;
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;

@@ -5,6 +5,7 @@
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
 use super::CountSql;
+use super::columns::AskedColumns;
 use super::reach::Reach;
 use super::scope::KnownScope;
 use super::values::Values;
@@ -107,12 +108,14 @@ impl<'a> Plan<'a> {
                 run::read(conn, query).await?.pop()
             }
         };
+        let columns = AskedColumns::look_up(conn, filter, table, scope.as_ref()).await?;
+        let values = Values::look_up(conn, filter, table, columns).await?;
         Ok(Self {
             filter,
             table,
             span: transactions,
             transactions,
-            values: Values::look_up(conn, filter, table).await?,
+            values,
             scope,
             reach: None,
         })
@@ -531,7 +534,8 @@ impl<'a> Plan<'a> {
                 .change
                 .push(format!("c.transaction_id = {transaction}"));
         }
-        let (of_changes, of_transactions) = filter.exceptions(&mut parts.binds);
+        let (of_changes, of_transactions) =
+            filter.exceptions(&mut parts.binds, self.values.columns());
         parts.change.extend(of_changes);
         parts.transaction.extend(of_transactions);
         if let Some(scope) = &self.scope {

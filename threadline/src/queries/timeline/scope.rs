@@ -230,6 +230,12 @@ impl<'a> KnownScope<'a> {
         self.tables.iter().any(|table| !table.scope.rows.is_empty())
     }
 
+    /// Returns whether the scope hides columns of a table.
+    pub(super) fn hides_columns(&self, id: i32) -> bool {
+        let mut tables = self.tables.iter().filter(|table| table.id == id);
+        tables.any(|table| table.scope.columns != Columns::All)
+    }
+
     /// Returns whether a table is in the scope.
     pub(crate) fn has(&self, id: i32) -> bool {
         self.scope.every_table || self.tables.iter().any(|table| table.id == id)

@@ -1,5 +1,6 @@
 //! Conditions on the rows themselves: values of columns, and of the key.
 
+use super::columns::AskedColumns;
 use super::key_parts::{KeyPart, key_condition, key_parts};
 use super::query::Parts;
 use crate::connection::AuditConnection;
@@ -16,6 +17,7 @@ pub(super) struct Values {
     /// For each value of a column, the tables that have the column in their key. An update
     /// shows it only there.
     in_keys: Vec<Vec<KeyPart>>,
+    columns: AskedColumns,
 }
 
 impl Values {
@@ -23,6 +25,7 @@ impl Values {
         conn: &mut C,
         filter: &Filter,
         table: Option<i32>,
+        columns: AskedColumns,
     ) -> Result<Self, Error> {
         let mut key = vec![];
         for (column, value) in &filter.key {
@@ -47,51 +50,60 @@ impl Values {
             let found = key_parts(conn, column, &text, table).await;
             in_keys.push(run::understood(conn, found).await?);
         }
-        Ok(Self { key, in_keys })
+        Ok(Self {
+            key,
+            in_keys,
+            columns,
+        })
+    }
+
+    /// Returns the columns of the filter under their names of each time.
+    pub(super) fn columns(&self) -> &AskedColumns {
+        &self.columns
     }
 
     pub(super) fn conditions(&self, filter: &Filter, parts: &mut Parts) {
         if !self.key.is_empty() {
-            let condition = key_condition(parts, &self.key);
+            let condition = key_condition(&mut parts.binds, &self.key);
             parts.change.push(condition);
         }
+        let mut push = |condition| parts.change.push(condition);
+        let binds = &mut parts.binds;
         for column in &filter.changed {
-            let column = parts.binds.text(column);
-            parts.change.push(format!(
-                "(c.changed_to ? {column} OR c.op <> 'U' AND coalesce(c.row_data ->> {column} IS NOT NULL, false))"
-            ));
+            push(self.columns.condition(binds, column, |binds, column| {
+                let column = binds.text(column);
+                format!(
+                    "(c.changed_to ? {column} OR c.op <> 'U' AND coalesce(c.row_data ->> {column} IS NOT NULL, false))"
+                )
+            }));
         }
         for (column, value) in &filter.changed_from {
-            let changed = parts
-                .binds
-                .json_equals(&shown("changed_from"), column, value);
-            let gone = parts.binds.json_equals(&shown("row_data"), column, value);
-            parts.change.push(format!(
-                "(c.op <> 'T' AND {changed} OR c.op IN ('D', 'T') AND {gone})"
-            ));
+            push(self.columns.condition(binds, column, |binds, column| {
+                let changed = binds.json_equals(&shown("changed_from"), column, value);
+                let gone = binds.json_equals(&shown("row_data"), column, value);
+                format!("(c.op <> 'T' AND {changed} OR c.op IN ('D', 'T') AND {gone})")
+            }));
         }
         for (column, value) in &filter.changed_to {
-            let changed = parts.binds.json_equals(&shown("changed_to"), column, value);
-            let inserted = parts.binds.json_equals(&shown("row_data"), column, value);
-            parts
-                .change
-                .push(format!("({changed} OR c.op = 'I' AND {inserted})"));
+            push(self.columns.condition(binds, column, |binds, column| {
+                let changed = binds.json_equals(&shown("changed_to"), column, value);
+                let inserted = binds.json_equals(&shown("row_data"), column, value);
+                format!("({changed} OR c.op = 'I' AND {inserted})")
+            }));
         }
         for ((column, value), in_keys) in filter.values.iter().zip(&self.in_keys) {
-            let before = parts
-                .binds
-                .json_equals(&shown("changed_from"), column, value);
-            let after = parts.binds.json_equals(&shown("changed_to"), column, value);
-            let whole = parts.binds.json_equals(&shown("row_data"), column, value);
-            let mut ways = vec![format!("c.op <> 'T' AND {before}"), after, whole];
+            let mut ways = vec![self.columns.condition(binds, column, |binds, column| {
+                let before = binds.json_equals(&shown("changed_from"), column, value);
+                let after = binds.json_equals(&shown("changed_to"), column, value);
+                let whole = binds.json_equals(&shown("row_data"), column, value);
+                format!("(c.op <> 'T' AND {before} OR {after} OR {whole})")
+            })];
             for part in in_keys {
-                let condition = key_condition(parts, std::slice::from_ref(part));
+                let condition = key_condition(binds, std::slice::from_ref(part));
                 ways.push(format!("c.table_id = {} AND {condition}", part.table));
             }
             // Passed to the planner as a whole, as in `json_equals`.
-            parts
-                .change
-                .push(format!("coalesce({}, false)", ways.join(" OR ")));
+            push(format!("coalesce({}, false)", ways.join(" OR ")));
         }
     }
 }

@@ -22,7 +22,7 @@ diesel::table! {
     }
 }
 
-#[derive(Queryable, Selectable, Identifiable, Debug, Audited)]
+#[derive(Queryable, Selectable, Identifiable, Debug, PartialEq, Audited)]
 #[diesel(table_name = patients, check_for_backend(diesel::pg::Pg))]
 #[audited(hash(ssn))]
 struct Patient {
@@ -31,7 +31,7 @@ struct Patient {
     name: String,
 }
 
-#[derive(Queryable, Selectable, Identifiable, Debug, Audited)]
+#[derive(Queryable, Selectable, Identifiable, Debug, PartialEq, Audited)]
 #[diesel(table_name = beds, primary_key(ward, number), check_for_backend(diesel::pg::Pg))]
 struct Bed {
     ward: String,
@@ -80,7 +80,18 @@ fn a_reader_gets_every_answer() {
     }
     assert_eq!(Patient::versions_of(reader, 1).unwrap().len(), 2);
     assert_eq!(Bed::blame_of(reader, ("a", 7)).unwrap().len(), 3);
-    assert!(Bed::as_of(reader, ("a", 7), then).unwrap().is_ok());
+    let bed = Bed {
+        ward: "a".to_owned(),
+        number: 7,
+        patient_id: Some(1),
+    };
+    assert_eq!(Bed::as_of(reader, ("a", 7), then).unwrap(), Ok(bed));
+    let ada = Patient {
+        id: 1,
+        ssn: "123-45-6789".to_owned(),
+        name: "Ada Lovelace".to_owned(),
+    };
+    assert_eq!(patients::table.first(reader), Ok(ada));
     assert_eq!(Bed::all_as_of(reader, then).unwrap().count(), 1);
     assert!(Patient::as_of_json(reader, 1, then).is_ok());
     let of_record = [("table", "clinic.beds"), ("record", r#"["a","7"]"#)];

@@ -146,6 +146,27 @@ fn a_dropped_column_is_erased_when_another_has_its_name() {
     assert_eq!(rows(conn, DRIFT), [""; 0]);
 }
 
+#[test]
+fn a_column_of_a_table_that_was_created_anew_is_another_one_if_its_type_differs() {
+    let (database, conn) = &mut people();
+    run(
+        conn,
+        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); DROP TABLE users;
+         CREATE TABLE users (id int PRIMARY KEY, email boolean, born date); SELECT threadline.audit('users', personal => ARRAY['born']);
+         INSERT INTO users VALUES (42, true, '1990-01-01')",
+    );
+    erase(conn, "'users', '42'");
+    assert!(!stores(database, "jane@a") && !stores(database, "1990-01-01"));
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT row_data ->> 'email' FROM threadline.changes WHERE table_name = 'users' ORDER BY id"
+        ),
+        ["erased:1", "true"]
+    );
+    assert_eq!(rows(conn, DRIFT), [""; 0]);
+}
+
 /// What was erased may be in no column now; a new column of the name is another one.
 #[test]
 fn a_new_column_with_the_name_of_an_erased_one_is_not_recorded_again() {

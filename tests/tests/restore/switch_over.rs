@@ -13,7 +13,7 @@ use super::club::{Club, SOUND, found, pg_restore, refresh_all};
 /// could not be posted are not replicated.
 const CARRIED: &str = "threadline.altered_columns, threadline.audit_actions, threadline.audited_tables, threadline.installed_code,
     threadline.known_partitions, threadline.ledger_changes, threadline.ledger_transactions, threadline.posting, threadline.renamed_columns,
-    threadline.schema_versions, threadline.session_suspensions, threadline.suspensions, threadline.hash_keys,
+    threadline.schema_versions, threadline.session_suspensions, threadline.suspended_writes, threadline.suspensions, threadline.hash_keys,
     threadline.watched_partitions";
 
 struct Move {

@@ -97,9 +97,17 @@ BEGIN
         FROM audited AS a
         WHERE a.relation IS NOT NULL AND a.capture_version <> threadline.capture_version()
     )
-    SELECT f.code, f.name, f.message,
-           CASE WHEN f.relation IS NOT NULL THEN threadline.fix_for(f.id, f.relation) END
+    SELECT f.code, f.name,
+           f.message || CASE WHEN secret.names = '{}' THEN ''
+                             ELSE format('; %s needs an explicit policy first, because its name suggests a secret', array_to_string(secret.names, ', ')) END,
+           CASE WHEN f.relation IS NOT NULL AND secret.names = '{}' THEN threadline.fix_for(f.id, f.relation) END
     FROM found AS f
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN f.code = 'columns-changed'
+                    THEN (SELECT threadline.undecided_columns(f.id, f.relation, a.policy) FROM audited AS a WHERE a.id = f.id)
+                    ELSE '{}' END AS names
+        OFFSET 0
+    ) AS secret
     ORDER BY 2, 1, 3;
 END
 $$;

@@ -10,8 +10,14 @@ DECLARE
     tl_keys text[];
     tl_differences text;
     tl_added smallint[];
+    tl_undecided text[];
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    tl_undecided := threadline.undecided_columns(audited_table, target, tl_table.policy);
+    IF tl_undecided <> '{}' THEN
+        -- threadline.refresh() refuses to record them.
+        tl_fix := NULL;
+    END IF;
     IF tl_table.relation <> target THEN
         RETURN NEXT ROW('table-restored', target::text,
             'the table was restored or recreated after its capture was built; until you refresh it, renamed columns cannot be followed', tl_fix)::threadline.finding;
@@ -41,7 +47,9 @@ BEGIN
         ELSE
             RETURN NEXT ROW('columns-changed', target::text,
                 'its columns are not those that its capture was built for'
-                || coalesce(': ' || tl_differences, ''), tl_fix)::threadline.finding;
+                || coalesce(': ' || tl_differences, '')
+                || CASE WHEN tl_undecided = '{}' THEN ''
+                        ELSE format('; %s needs an explicit policy first, because its name suggests a secret', array_to_string(tl_undecided, ', ')) END, tl_fix)::threadline.finding;
         END IF;
     END IF;
 

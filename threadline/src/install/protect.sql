@@ -7,7 +7,7 @@ DECLARE
     tl_problem text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.withhold_columns', 'threadline.present_name', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.hash_keys_match', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
     tl_privileged jsonb := '{
         "suspenders": "threadline.suspend(text, text, text, boolean), threadline.resume(text, text)",

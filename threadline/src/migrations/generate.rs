@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
+use super::recorded::{Decided, Recorded, WRITTEN, as_recorded};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{Schema, VERSIONS, Way};
-use crate::model::{Models, PolicyCall, TableSpec, as_before, unaudit_call, without_continues};
+use crate::model::{
+    COLUMNS, Models, PolicyCall, TableSpec, as_before, unaudit_call, without_continues,
+};
 use crate::sql::name_parts;
 use crate::version::SCHEMA_VERSION;
 

@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 
 use super::folder::Migration;
 use crate::install::Way;
-use crate::model::as_before;
+use crate::model::{COLUMNS, as_before};
 use crate::sql::name_parts;
 
 /// The line by which the migration of a policy is recognized.
 pub(super) const WRITTEN: &str = "-- Written by threadline:";
-
-/// The line before a policy that redacts: the columns of the table at the time of the
-/// decision which of them are secret.
-pub(super) const COLUMNS: &str = "-- Columns:";
 
 /// The state to which the migrations lead.
 #[derive(Debug, Default)]

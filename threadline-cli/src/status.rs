@@ -137,6 +137,9 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
     };
     match finding.code {
         FindingCode::ColumnsAdded => "audited; it has new columns, which are recorded".to_owned(),
+        FindingCode::ColumnsOutdated => {
+            "audited; its columns changed, and all are recorded; run SELECT threadline.refresh(...) in a migration".to_owned()
+        }
         FindingCode::PolicyReplaced => {
             "audited under a policy that replaced the one of this program".to_owned()
         }

@@ -404,3 +404,37 @@ fn only_a_new_policy_in_sql_is_asked_about() {
         Some(r#"{"id": 1}"#)
     );
 }
+
+/// Whether the rename was noted or not.
+#[test]
+fn a_policy_that_lost_the_name_of_a_redacted_column_does_not_record_it() {
+    for refresh in ["", "; SELECT threadline.refresh('users')"] {
+        let (_, conn) = &mut Database::with(
+            "CREATE TABLE users (id int PRIMARY KEY, name text, password_hash text, api_token text);
+             SELECT threadline.audit_as_decided('users', exclude => '{password_hash,api_token}')",
+        );
+        run(
+            conn,
+            &format!("ALTER TABLE users RENAME password_hash TO door{refresh}"),
+        );
+        for function in ["audit", "audit_as_decided"] {
+            assert_eq!(
+                refusal(
+                    conn,
+                    &format!("SELECT threadline.{function}('users', exclude => '{{api_token}}')")
+                ),
+                "threadline: column door of table public.users was password_hash and is redacted (exclude), and this policy would record it; name it in exclude, or in plain to record it\n"
+            );
+        }
+        run(
+            conn,
+            "SELECT threadline.audit_as_decided('users', exclude => '{door}');
+             SELECT threadline.audit('users', plain => '{door,api_token}'); SELECT threadline.audit_as_decided('users');
+             INSERT INTO users VALUES (1, 'Ada', 'open', 't')",
+        );
+        assert_eq!(
+            value(conn, "SELECT row_data ->> 'door' FROM threadline.changes").as_deref(),
+            Some("open")
+        );
+    }
+}

@@ -52,8 +52,9 @@ BEGIN
     ), known AS (
         SELECT a.id, k.name, k.type
         FROM audited AS a
-        CROSS JOIN LATERAL jsonb_to_recordset(a.columns) AS k (name text, type text)
-        WHERE a.relation IS NOT NULL
+        CROSS JOIN LATERAL jsonb_to_recordset(a.columns) AS k (number smallint, name text, type text)
+        -- The others belong to no column: see threadline.note_absent().
+        WHERE a.relation IS NOT NULL AND k.number < 20000
     ), live AS (
         SELECT a.id, f.attname::text AS name, f.atttypid::regtype::text AS type
         FROM audited AS a
@@ -86,7 +87,8 @@ BEGIN
         FROM compared AS c
         WHERE c.known AND c.drift IS NOT NULL
         UNION ALL
-        SELECT CASE WHEN c.changed OR threadline.redacts(a.policy) THEN 'columns-changed' ELSE 'columns-added' END,
+        SELECT CASE WHEN threadline.redacts(a.policy) OR jsonb_path_exists(a.columns, '$[*] ? (@.column_policy <> "plain")') THEN 'columns-changed'
+                    WHEN c.changed THEN 'columns-outdated' ELSE 'columns-added' END,
                a.id, a.relation, a.relation::regclass::text, 'since its capture was built, columns changed or were added: ' || c.names
         FROM columns AS c
         JOIN audited AS a ON a.id = c.id

@@ -213,6 +213,7 @@ code! {
     "policy/give_history",
     "policy/record_replacement",
     "policy/ask_about_secrets",
+    "policy/ask_about_renamed",
     "policy/enforce_policy",
     "policy/audit_as_decided",
     "policy/audit",

@@ -111,7 +111,7 @@ fn require_distinct(conn: &mut PgConnection, specs: &[TableSpec]) -> Result<(), 
 fn reason(status: &ModelStatus) -> Option<&'static str> {
     Some(match status {
         ModelStatus::Current => return None,
-        ModelStatus::ColumnsAdded => "has new columns, which are already recorded",
+        ModelStatus::ColumnsAdded => "its columns changed, and all are recorded",
         ModelStatus::PolicyDiffers => "is audited under another policy",
         ModelStatus::CaptureOutdated => "its columns or its key changed",
         ModelStatus::TriggersAltered => "its triggers are missing, switched off or altered",

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use threadline::__cli::Checked;
+use threadline::__cli::{Checked, remarks};
 use threadline::{ErrorKind, Models};
 
 use crate::error::Error;
@@ -24,6 +24,9 @@ impl Check {
         if !self.json {
             checked?;
             println!("{} is up to date.", dir.display());
+            for remark in remarks(models, &dir, &[])? {
+                eprintln!("note: {remark}");
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let missing = match checked.as_ref().map_err(threadline::Error::kind) {

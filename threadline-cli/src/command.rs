@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use threadline::__cli::remarks;
 use threadline::Models;
 
 use crate::check::Check;
@@ -152,6 +153,9 @@ fn generate(models: &Models, folder: Folder) -> Result<(), Error> {
         println!("Nothing to write: {} is up to date.", dir.display());
     } else {
         println!("Review them, then run `diesel migration run`.");
+    }
+    for remark in remarks(models, &dir, &written)? {
+        eprintln!("note: {remark}");
     }
     Ok(())
 }

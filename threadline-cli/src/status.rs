@@ -137,27 +137,27 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
         let table = finding.table.as_ref();
         table == Some(&model.table) || table == Some(&spec.table)
     };
-    match health
-        .findings
-        .iter()
-        .find(of_table)
-        .map(|finding| &finding.code)
-    {
-        None => "audited".to_owned(),
-        Some(FindingCode::ColumnsAdded) => {
-            "audited; it has new columns, which are recorded".to_owned()
+    let Some(finding) = health.findings.iter().find(of_table) else {
+        return "audited".to_owned();
+    };
+    match finding.code {
+        FindingCode::ColumnsAdded => "audited; it has new columns, which are recorded".to_owned(),
+        FindingCode::ColumnsOutdated => {
+            "audited; its columns changed, and all are recorded; run SELECT threadline.refresh(...) in a migration".to_owned()
         }
-        Some(FindingCode::PolicyReplaced) => {
+        FindingCode::PolicyReplaced => {
             "audited under a policy that replaced the one of this program".to_owned()
         }
-        Some(FindingCode::PolicyDiffers) => format!("audited under another policy; {audit}"),
-        Some(FindingCode::ColumnsChanged | FindingCode::CaptureOutdated) => {
+        FindingCode::PolicyDiffers => format!("audited under another policy; {audit}"),
+        // A column may be a secret, and the message names it.
+        FindingCode::ColumnsChanged if finding.fix.is_none() => finding.message.clone(),
+        FindingCode::ColumnsChanged | FindingCode::CaptureOutdated => {
             "its columns changed; run SELECT threadline.refresh(...) in a migration".to_owned()
         }
-        Some(FindingCode::ModelTableMissing) => "table does not exist".to_owned(),
-        Some(FindingCode::ModelNotAudited | FindingCode::TableRecreated) => {
+        FindingCode::ModelTableMissing => "table does not exist".to_owned(),
+        FindingCode::ModelNotAudited | FindingCode::TableRecreated => {
             format!("not audited; {audit}")
         }
-        Some(_) => "its triggers are missing, switched off or altered; see `verify`".to_owned(),
+        _ => "its triggers are missing, switched off or altered; see `verify`".to_owned(),
     }
 }

@@ -144,6 +144,7 @@ pub mod __cli {
     pub use crate::filter::{Day, Filters, NamedFilter, instant, record, relative};
     pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
+    pub use crate::migrations::remarks;
     pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};

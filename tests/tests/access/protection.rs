@@ -27,6 +27,23 @@ fn everything_in_the_schema_has_the_one_owner_and_who_asks_for_the_status_sees_i
 }
 
 #[test]
+fn a_capture_built_for_other_columns_is_no_alteration() {
+    let (app, protected) = &mut Protected::with(ITEMS);
+    run(app, "ALTER TABLE items ADD more numeric, ADD doc json");
+    let error = protected
+        .protection()
+        .apply(&mut protected.admin)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "threadline: the columns or keys of some tables changed since their capture functions were built, so the functions cannot be compared with what Threadline writes; rebuild them, and protect the audit again:\n  SELECT threadline.refresh('public.items');"
+    );
+    run(app, "SELECT threadline.refresh('public.items')");
+    protected.protect();
+}
+
+#[test]
 fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
     let (app, protected) = &mut Protected::with(ITEMS);
     let rights = "SELECT o.name, a.grantee, a.privilege_type FROM (

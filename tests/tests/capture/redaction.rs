@@ -419,3 +419,129 @@ fn everything_said(conn: &mut diesel::PgConnection, write: &str) -> String {
     );
     value(conn, &format!("pg_temp.said($write${write}$write$)")).unwrap()
 }
+
+/// The `down.sql` of a policy runs before that of the rename.
+#[test]
+fn a_policy_that_is_reverted_redacts_columns_under_their_present_names() {
+    let (database, conn) = &mut secret_table();
+    run(
+        conn,
+        "ALTER TABLE users RENAME email TO mail; ALTER TABLE users RENAME password_hash TO digest;
+         SELECT threadline.audit_as_decided('users', mask => ARRAY['mail', 'age', 'tags'], exclude => ARRAY['digest'])",
+    );
+    // Not noted yet.
+    run(conn, "ALTER TABLE users RENAME digest TO pw");
+    let before = "SELECT threadline.audit_as_before('users', mask => ARRAY['email', 'age', 'tags'], exclude => ARRAY['password_hash'])";
+    run(conn, before);
+    run(
+        conn,
+        &format!("UPDATE users SET name = 'Eve', mail = '{SECRET}2', pw = '{SECRET}3'"),
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT policy FROM threadline.audited_tables WHERE NOT columns @> '[{\"number\": 20001}]'"
+        ),
+        [r#"{"mask": ["age", "mail", "tags"], "exclude": ["pw"], "require_actor": false}"#]
+    );
+    run(
+        conn,
+        "ALTER TABLE users RENAME mail TO email; ALTER TABLE users RENAME pw TO password_hash",
+    );
+    run(
+        conn,
+        &format!("UPDATE users SET email = '{SECRET}4', password_hash = '{SECRET}5'"),
+    );
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.chain_drift('users')"),
+        [""; 0]
+    );
+    run(conn, before);
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.table_drift()"),
+        [""; 0]
+    );
+    // The history of the names survives a restore, their numbers do not.
+    run(
+        conn,
+        "ALTER TABLE users RENAME email TO mail; SELECT threadline.refresh('users')",
+    );
+    let restored = database.restored();
+    let conn = &mut restored.connect();
+    run(conn, before);
+    run(conn, &format!("UPDATE users SET mail = '{SECRET}6'"));
+    assert_no_secret(database, "users");
+    assert_no_secret(&restored, "users");
+}
+
+#[test]
+fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(
+        conn,
+        "CREATE TABLE users (id int PRIMARY KEY, name text, mail text);
+         SELECT threadline.audit_as_decided('users', mask => ARRAY['mail']);
+         ALTER TABLE users ADD api_token text, ADD score numeric;
+         ALTER TABLE users RENAME mail TO email; ALTER TABLE users RENAME name TO title;
+         SELECT threadline.audit_as_decided('users', mask => ARRAY['email'], exclude => ARRAY['api_token']);
+         INSERT INTO users VALUES (1, 'Ada', 's3cr3t1', 's3cr3t2', 1)",
+    );
+    let before =
+        "SELECT threadline.audit_as_before('users', mask => '{mail}', known => '{id,name,mail}')";
+    for _ in 0..2 {
+        run(conn, before);
+        run(
+            conn,
+            "UPDATE users SET title = title || '+', email = email || '+', api_token = api_token || '+', score = score + 1",
+        );
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT changed_to FROM threadline.changes ORDER BY id DESC LIMIT 1"
+            )
+            .join("")
+            .replace('+', ""),
+            r#"{"email": "***", "title": "Ada"}"#
+        );
+    }
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT code, fix IS NULL FROM threadline.table_drift()"
+        ),
+        ["columns-changed | true"]
+    );
+    let restored = database.restored();
+    for database in [&database, &restored] {
+        let conn = &mut database.connect();
+        run(
+            conn,
+            "UPDATE users SET title = 'Eve', api_token = 's3cr3t3'",
+        );
+    }
+    assert_no_secret(&restored, "users");
+    // They are gone as they came.
+    run(conn, "ALTER TABLE users DROP api_token, DROP score");
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.table_drift()"),
+        [""; 0]
+    );
+
+    // Without redaction there is nothing to decide.
+    run(
+        conn,
+        "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
+         ALTER TABLE notes ADD more text;
+         SELECT threadline.audit_as_before('notes', known => '{id,body}');
+         INSERT INTO notes VALUES (1, 'a', 'b')",
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT row_data FROM threadline.changes ORDER BY id DESC LIMIT 1"
+        ),
+        [r#"{"id": 1, "body": "a", "more": "b"}"#]
+    );
+    assert_no_secret(&database, "users");
+}

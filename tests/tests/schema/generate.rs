@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use threadline::__cli::remarks;
 use threadline::{ErrorKind, Models};
 use threadline_tests::{Database, NEWEST, names_in, run, scratch_dir, value};
 
@@ -108,6 +109,12 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
     assert!(
         read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, phone\n")
     );
+    let down = read(&written[0], "down.sql");
+    assert!(
+        down.contains("    known => ARRAY['id', 'name', 'email', 'password_hash']\n);"),
+        "{down}"
+    );
+    grown.check(&dir).unwrap();
     // Without redaction there is nothing to decide.
     let models = threadline::models![Post];
     models.generate(&dir).unwrap();
@@ -227,10 +234,61 @@ fn a_model_on_a_view_is_refused_before_its_migration_is_written() {
 }
 
 #[test]
-fn a_model_that_is_not_listed_is_left_alone() {
+fn a_model_that_is_not_listed_is_left_alone_and_named() {
     let dir = scratch_dir();
-    threadline::models![User, Post].generate(&dir).unwrap();
-    threadline::models![Post].check(&dir).unwrap();
+    let both = threadline::models![User, Post];
+    both.generate(&dir).unwrap();
+    let one = threadline::models![User];
+    one.check(&dir).unwrap();
+    assert_eq!(remarks(&both, &dir, &[]).unwrap(), [""; 0]);
+    let said = remarks(&one, &dir, &[]).unwrap();
+    assert_eq!(
+        said,
+        [format!(
+            "{} audits \"blog\".\"posts\", and no model declares it any more. It stays audited; to end that, write a migration with SELECT threadline.unaudit('\"blog\".\"posts\"');",
+            names_in(&dir).last().unwrap()
+        )]
+    );
+    let (_, call) = said[0].split_once("with ").unwrap();
+    existing(&dir, "2999-01-01-000000-0000_end", call);
+    assert_eq!(remarks(&one, &dir, &[]).unwrap(), [""; 0]);
+    // Nor a table without a model.
+    existing(
+        &dir,
+        "2999-01-02-000000-0000_by_hand",
+        "SELECT threadline.audit('imports');",
+    );
+    assert_eq!(remarks(&one, &dir, &[]).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_column_that_is_no_longer_redacted_is_named() {
+    let dir = scratch_dir();
+    threadline::models![User].generate(&dir).unwrap();
+    let mut specs = threadline::models![User].specs().to_vec();
+    specs[0].columns = ["id", "name", "email", "pass"].map(str::to_owned).to_vec();
+    specs[0].policy.column_policies = vec![];
+    let models = Models::new(specs);
+    let written = models.generate(&dir).unwrap();
+    let up = read(&written[0], "up.sql");
+    let comments: Vec<_> = up
+        .lines()
+        .filter(|line| line.starts_with("-- No"))
+        .collect();
+    assert_eq!(
+        comments,
+        [
+            "-- No longer masked: email",
+            "-- No longer excluded: password_hash, which model `User` does not have. If it was renamed, give its new name a policy",
+        ]
+    );
+    let name = written[0].file_name().unwrap().to_str().unwrap();
+    assert_eq!(
+        remarks(&models, &dir, &written).unwrap()[0],
+        format!("{name}: No longer masked: email")
+    );
+    models.check(&dir).unwrap();
+    assert!(models.generate(&dir).unwrap().is_empty());
 }
 
 #[test]

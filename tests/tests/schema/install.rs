@@ -163,6 +163,30 @@ fn a_change_of_columns_is_seen_and_fixed() {
     );
 }
 
+/// An application that checks its audit when it starts still starts.
+#[test]
+fn changed_columns_of_a_table_without_redaction_are_no_fault() {
+    let (_, conn) = &mut Database::with(TABLES);
+    let models = threadline::models![Post];
+    models.install(conn).unwrap();
+    run(
+        conn,
+        "ALTER TABLE blog.posts DROP author; ALTER TABLE blog.posts RENAME title TO name;
+         INSERT INTO blog.posts VALUES (1, 'n')",
+    );
+    assert!(models.status(conn).unwrap().is_current());
+    let health = models.health(conn).unwrap();
+    assert!(health.healthy, "{health:?}");
+    let codes: Vec<_> = health.findings.iter().map(|f| f.code.as_str()).collect();
+    assert_eq!(codes, ["columns-outdated"]);
+    assert_eq!(
+        value(conn, "SELECT row_data FROM threadline.changes").as_deref(),
+        Some(r#"{"id": 1, "name": "n"}"#)
+    );
+    models.install(conn).unwrap();
+    assert_eq!(models.health(conn).unwrap().findings.len(), 0);
+}
+
 #[test]
 fn with_an_older_schema_the_status_of_a_table_is_unknown() {
     let (_, conn) = &mut Database::with(TABLES);

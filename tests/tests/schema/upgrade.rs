@@ -99,15 +99,22 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
     let written = AtomicI64::new(21);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let conn = &mut database.connect();
-                while !done.load(Ordering::Relaxed) {
-                    run(conn, WRITE);
-                    written.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
+        scope.spawn(|| {
+            let conn = &mut database.connect();
+            while !done.load(Ordering::Relaxed) {
+                run(conn, WRITE);
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        // The first write of a connection waits for the upgrade before its capture function
+        // has looked up all that it calls.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                run(&mut database.connect(), WRITE);
+                written.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
         scope.spawn(|| {
             let conn = &mut database.connect();
             while !done.load(Ordering::Relaxed) {
@@ -176,6 +183,40 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
     assert_eq!(schema_dump(database), dump_of_newest);
     while count(conn, "SELECT threadline.post()") > 0 {}
     assert_eq!(count(conn, changes), expected + 2 * PER_WRITE);
+}
+
+/// A write that waited for the upgrade continues with the capture function of the version
+/// before.
+#[test]
+fn capture_functions_of_the_version_before_run_after_an_upgrade() {
+    let (database, conn) = &mut at_version(1);
+    run(conn, TABLES);
+    let former = value(
+        conn,
+        "SELECT string_agg(pg_get_functiondef(p.oid), ';') FROM pg_proc AS p WHERE p.proname ~ '^capture_[0-9]+$'",
+    )
+    .unwrap();
+    up(conn, 1, NEWEST);
+    let restored = database.restored();
+    for (database, drift) in [(&*database, false), (&restored, true)] {
+        let conn = &mut database.connect();
+        run(conn, &former);
+        if drift {
+            run(
+                conn,
+                "ALTER TABLE plain ADD more text; ALTER TABLE redacted ADD more text",
+            );
+        }
+        run(conn, WRITE);
+        run(
+            conn,
+            &format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {WRITE} COMMIT; TRUNCATE redacted"),
+        );
+        assert_eq!(
+            count(conn, "SELECT count(*) FROM threadline.audit_changes"),
+            2 * PER_WRITE + 2
+        );
+    }
 }
 
 #[test]

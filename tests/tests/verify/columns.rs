@@ -67,12 +67,12 @@ fn an_added_column_is_information_where_nothing_is_redacted_because_it_is_record
     drift(
         conn,
         "ALTER TABLE items ADD more int, ALTER price TYPE float8",
-        &["columns-changed public.items"],
+        &["columns-outdated public.items"],
     );
     drift(
         conn,
         "ALTER TABLE items ADD other int; ALTER TABLE items ALTER doubled DROP EXPRESSION",
-        &["columns-changed public.items"],
+        &["columns-outdated public.items"],
     );
 }
 

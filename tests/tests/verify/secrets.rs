@@ -151,12 +151,51 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         messages(&models, conn)[1..],
         [
             "secret-looking: column api_key needs an explicit policy, because its name suggests a secret \
-             (its values will be recorded after the next threadline.refresh()): model `User` does not contain it; run `diesel print-schema`, \
+             (its values are not recorded until then): model `User` does not contain it; run `diesel print-schema`, \
              and declare exclude(api_key), mask(api_key), hash(api_key) or plain(api_key) in #[audited(...)]"
         ]
     );
-    let recorded = "SELECT row_data ? 'api_key' FROM threadline.audit_changes";
+    let found = findings(&models, conn);
+    assert_eq!(
+        (found[0].message.as_str(), found[0].fix.as_deref()),
+        (
+            "its columns are not those that its capture was built for: api_key was added; api_key needs an explicit policy first, because its name suggests a secret",
+            None
+        )
+    );
+    let health = models.health(conn).unwrap();
+    let changed = health
+        .findings
+        .iter()
+        .find(|f| f.code == FindingCode::ColumnsChanged)
+        .unwrap();
+    assert!(
+        changed.fix.is_none() && changed.message.contains("api_key needs an explicit policy"),
+        "{changed:?}"
+    );
+    assert_eq!(
+        refusal(conn, "SELECT threadline.refresh('users')"),
+        "threadline: new column api_key of table public.users needs an explicit policy, because its name suggests a secret; it is not recorded until then\n\
+         Name it in exclude, mask, hash or plain of the model, and generate and run migrations; without a model, of threadline.audit()."
+    );
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT error LIKE '%api_key%' FROM threadline.refresh_all()"
+        ),
+        ["true"]
+    );
+    run(conn, "UPDATE users SET api_key = 'k3y 2'");
+    let recorded = "SELECT bool_or(coalesce(row_data, changed_from) ? 'api_key') FROM threadline.audit_changes";
     assert_eq!(value(conn, recorded).as_deref(), Some("false"));
+    run(
+        conn,
+        "SELECT threadline.audit('users', exclude => '{password_hash}', plain => '{token_count,api_key}'), threadline.refresh('users')",
+    );
+    assert_eq!(
+        rows(conn, "SELECT code FROM threadline.table_drift()"),
+        [""; 0]
+    );
 
     // Nothing is redacted here, and nothing waits for a refresh.
     run(
@@ -330,6 +369,7 @@ fn only_a_new_policy_in_sql_is_asked_about() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE users (id int PRIMARY KEY, name text); SELECT threadline.audit('users', mask => '{name}');
          ALTER TABLE users ADD api_key text;
+         SELECT threadline.audit_as_decided('users', mask => '{name}');
          SELECT threadline.refresh('users'), threadline.refresh_all(), threadline.audit('users', mask => '{name}')",
     );
     for policy in [
@@ -363,4 +403,38 @@ fn only_a_new_policy_in_sql_is_asked_about() {
         value(conn, "SELECT row_data FROM threadline.audit_changes").as_deref(),
         Some(r#"{"id": 1}"#)
     );
+}
+
+/// Whether the rename was noted or not.
+#[test]
+fn a_policy_that_lost_the_name_of_a_redacted_column_does_not_record_it() {
+    for refresh in ["", "; SELECT threadline.refresh('users')"] {
+        let (_, conn) = &mut Database::with(
+            "CREATE TABLE users (id int PRIMARY KEY, name text, password_hash text, api_token text);
+             SELECT threadline.audit_as_decided('users', exclude => '{password_hash,api_token}')",
+        );
+        run(
+            conn,
+            &format!("ALTER TABLE users RENAME password_hash TO door{refresh}"),
+        );
+        for function in ["audit", "audit_as_decided"] {
+            assert_eq!(
+                refusal(
+                    conn,
+                    &format!("SELECT threadline.{function}('users', exclude => '{{api_token}}')")
+                ),
+                "threadline: column door of table public.users was password_hash and is redacted (exclude), and this policy would record it; name it in exclude, or in plain to record it\n"
+            );
+        }
+        run(
+            conn,
+            "SELECT threadline.audit_as_decided('users', exclude => '{door}');
+             SELECT threadline.audit('users', plain => '{door,api_token}'); SELECT threadline.audit_as_decided('users');
+             INSERT INTO users VALUES (1, 'Ada', 'open', 't')",
+        );
+        assert_eq!(
+            value(conn, "SELECT row_data ->> 'door' FROM threadline.changes").as_deref(),
+            Some("open")
+        );
+    }
 }

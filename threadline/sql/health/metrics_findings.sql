@@ -2,7 +2,7 @@
 CREATE VIEW threadline.metrics_findings AS
 SELECT f.code,
        CASE WHEN f.code IN ('columns-added', 'table-dropped') THEN 'info'
-            WHEN f.code IN ('partition-truncate-unseen', 'capture-outdated') THEN 'warning'
+            WHEN f.code IN ('columns-outdated', 'partition-truncate-unseen', 'capture-outdated') THEN 'warning'
             ELSE 'error' END AS severity,
        f.relation,
        count(*) AS findings

@@ -52,8 +52,9 @@ BEGIN
     ), known AS (
         SELECT a.id, k.name, k.type
         FROM audited AS a
-        CROSS JOIN LATERAL jsonb_to_recordset(a.columns) AS k (name text, type text)
-        WHERE a.relation IS NOT NULL
+        CROSS JOIN LATERAL jsonb_to_recordset(a.columns) AS k (number smallint, name text, type text)
+        -- The others belong to no column: see threadline.note_absent().
+        WHERE a.relation IS NOT NULL AND k.number < 20000
     ), live AS (
         SELECT a.id, f.attname::text AS name, f.atttypid::regtype::text AS type
         FROM audited AS a
@@ -86,7 +87,8 @@ BEGIN
         FROM compared AS c
         WHERE c.known AND c.drift IS NOT NULL
         UNION ALL
-        SELECT CASE WHEN c.changed OR threadline.redacts(a.policy) THEN 'columns-changed' ELSE 'columns-added' END,
+        SELECT CASE WHEN threadline.redacts(a.policy) OR jsonb_path_exists(a.columns, '$[*] ? (@.column_policy <> "plain")') THEN 'columns-changed'
+                    WHEN c.changed THEN 'columns-outdated' ELSE 'columns-added' END,
                a.id, a.relation, a.relation::regclass::text, 'since its capture was built, columns changed or were added: ' || c.names
         FROM columns AS c
         JOIN audited AS a ON a.id = c.id
@@ -97,9 +99,17 @@ BEGIN
         FROM audited AS a
         WHERE a.relation IS NOT NULL AND a.capture_version <> threadline.capture_version()
     )
-    SELECT f.code, f.name, f.message,
-           CASE WHEN f.relation IS NOT NULL THEN threadline.fix_for(f.id, f.relation) END
+    SELECT f.code, f.name,
+           f.message || CASE WHEN secret.names = '{}' THEN ''
+                             ELSE format('; %s needs an explicit policy first, because its name suggests a secret', array_to_string(secret.names, ', ')) END,
+           CASE WHEN f.relation IS NOT NULL AND secret.names = '{}' THEN threadline.fix_for(f.id, f.relation) END
     FROM found AS f
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN f.code = 'columns-changed'
+                    THEN (SELECT threadline.undecided_columns(f.id, f.relation, a.policy) FROM audited AS a WHERE a.id = f.id)
+                    ELSE '{}' END AS names
+        OFFSET 0
+    ) AS secret
     ORDER BY 2, 1, 3;
 END
 $$;

@@ -50,6 +50,7 @@ DECLARE
 BEGIN
     PERFORM threadline.check_auditable(target);
     PERFORM threadline.ask_about_secrets(target, tl_policy);
+    PERFORM threadline.ask_about_renamed(target, tl_policy);
     RETURN threadline.enforce_policy(target, tl_policy, keyless, continues);
 END
 $$;

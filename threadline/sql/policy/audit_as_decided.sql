@@ -1,5 +1,5 @@
 -- Runs threadline.audit() without the check for columns that suggest a secret: it ran where the
--- policy was written, for a model or earlier.
+-- policy was written, for a model or earlier. Only the database knows which column was renamed.
 CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     target        regclass,
     mask          text[]  DEFAULT '{}',
@@ -21,8 +21,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
+DECLARE
+    tl_policy jsonb := threadline.policy(
+        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);
 BEGIN
-    RETURN threadline.enforce_policy(target, threadline.policy(
-        mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject), keyless, continues);
+    PERFORM threadline.ask_about_renamed(target, tl_policy);
+    RETURN threadline.enforce_policy(target, tl_policy, keyless, continues);
 END
 $$;

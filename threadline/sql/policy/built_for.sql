@@ -13,7 +13,10 @@ BEGIN ATOMIC
         'signature', md5((
             SELECT string_agg(a.attname || ' ' || a.atttypid::regtype || ' ' || a.attgenerated::text, ',' ORDER BY a.attnum)
             FROM pg_attribute AS a
-            WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v')))
+            WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+              -- Columns that it is not built for make it differ after a restore, too.
+              AND (t.relation <> target OR EXISTS (
+                  SELECT FROM jsonb_to_recordset(t.columns) AS k (number smallint, name text) WHERE k.number = a.attnum OR k.name = a.attname)))))
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;
 END;

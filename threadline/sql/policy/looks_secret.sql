@@ -8,7 +8,7 @@ BEGIN ATOMIC
     SELECT CASE
         -- Most names contain none of these and are not split into words.
         WHEN lower(regexp_replace(name, '[\x01-\x40\x5b-\x60\x7b-\x7f]', '', 'g') COLLATE "C")
-             !~ '(pass(w|phrase|code)|pwd|pin|otp|code|salt|secret|token|jwt|credential|key|card|pan|cvv|cvc|iban|ssn|socialsecurity)'
+             !~ '(pass(w|phrase|code)|pw|pin|otp|code|salt|secret|token|jwt|credential|key|card|pan|cvv|cvc|iban|ssn|socialsecurity)'
         THEN false
         ELSE (
             SELECT NOT (cardinality(of.words) > 1 AND (
@@ -22,7 +22,7 @@ BEGIN ATOMIC
                    WHERE l.last >= f.first
                      AND array_to_string(of.words[f.first:l.last], '') ~ CASE
                          WHEN digits THEN '^(passcode|pin|t?otp|(recovery|backup|security)code|(credit|debit)?card|card(number|no)|pan|cvv|cvc|ssn|socialsecurity)$'
-                         ELSE '^(password|passwd|pwd|passphrase|passcode|pin|t?otp|(recovery|backup|security)code|salt|secret|token|jwt|credential|(api|access|private|signing|encryption|master)key|(credit|debit)?card|card(number|no)|pan|cvv|cvc|iban|ssn|socialsecurity)s?$' END)
+                         ELSE '^(password|passwd|pwd|pw|passphrase|passcode|pin|t?otp|(recovery|backup|security)code|salt|secret|token|jwt|credential|(api|access|private|signing|encryption|master)key|(credit|debit)?card|card(number|no)|pan|cvv|cvc|iban|ssn|socialsecurity)s?$' END)
             FROM (
                 SELECT array_remove(regexp_split_to_array(
                     lower(regexp_replace(regexp_replace(name COLLATE "C",

@@ -1,6 +1,8 @@
 -- Rebuilds a table's capture for its present columns, under the same policy. Call it in the
 -- migration that changes the columns. A redacted column stays redacted through a rename; so does
--- a column that is dropped and added again, or that was generated from a redacted one.
+-- a column that is dropped and added again, or that was generated from a redacted one. Fails if a
+-- new column of a table with redaction has a name that suggests a secret: it is not recorded until
+-- a policy decides about it.
 CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
@@ -16,6 +18,8 @@ DECLARE
     tl_ignore text[];
     tl_personal text[];
     tl_subject jsonb;
+    tl_policy jsonb;
+    tl_undecided text[];
 BEGIN
     PERFORM threadline.set_sequences();
     SELECT * INTO tl_table FROM threadline.audited_tables WHERE id = threadline.audited_table_of(target);
@@ -77,11 +81,18 @@ BEGIN
            jsonb_object_agg(name, subject) FILTER (WHERE subject IS NOT NULL)
     INTO tl_mask, tl_exclude, tl_columns, tl_plain, tl_hash, tl_ignore, tl_personal, tl_subject
     FROM decided;
-    RETURN threadline.enforce_policy(
-        target,
-        threadline.policy(tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean, tl_columns,
-            ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'operations')), tl_table.policy ->> 'condition',
-            tl_plain, tl_hash, tl_ignore, tl_table.policy ->> 'keep', tl_personal, tl_subject),
-        keyless => tl_table.key_columns = '{}');
+    tl_policy := threadline.policy(tl_mask, tl_exclude, (tl_table.policy -> 'require_actor')::boolean, tl_columns,
+        ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'operations')), tl_table.policy ->> 'condition',
+        tl_plain, tl_hash, tl_ignore, tl_table.policy ->> 'keep', tl_personal, tl_subject);
+    tl_undecided := threadline.undecided_columns(tl_table.id, target, tl_policy);
+    IF tl_undecided <> '{}' THEN
+        RAISE EXCEPTION USING
+            MESSAGE = format(CASE cardinality(tl_undecided)
+                WHEN 1 THEN 'threadline: new column %s of table %s needs an explicit policy, because its name suggests a secret; it is not recorded until then'
+                ELSE 'threadline: new columns %s of table %s need an explicit policy, because their names suggest secrets; they are not recorded until then'
+            END, array_to_string(tl_undecided, ', '), target),
+            HINT = 'Name it in exclude, mask, hash or plain of the model, and generate and run migrations; without a model, of threadline.audit().';
+    END IF;
+    RETURN threadline.enforce_policy(target, tl_policy, keyless => tl_table.key_columns = '{}');
 END
 $$;

@@ -10,8 +10,17 @@ DECLARE
     tl_keys text[];
     tl_differences text;
     tl_added smallint[];
+    tl_undecided text[];
+    tl_redacts boolean;
 BEGIN
     SELECT * INTO STRICT tl_table FROM threadline.audited_tables WHERE id = audited_table;
+    tl_undecided := threadline.undecided_columns(audited_table, target, tl_table.policy);
+    -- Also by columns that are gone: see threadline.note_absent().
+    tl_redacts := threadline.redacts(tl_table.policy) OR jsonb_path_exists(tl_table.columns, '$[*] ? (@.column_policy <> "plain")');
+    IF tl_undecided <> '{}' THEN
+        -- threadline.refresh() refuses to record them.
+        tl_fix := NULL;
+    END IF;
     IF tl_table.relation <> target THEN
         RETURN NEXT ROW('table-restored', target::text,
             'the table was restored or recreated after its capture was built; until you refresh it, renamed columns cannot be followed', tl_fix)::threadline.finding;
@@ -29,18 +38,25 @@ BEGIN
         FROM (
             SELECT k.*, CASE WHEN tl_table.relation = target THEN k.number::text ELSE k.name END AS identity
             FROM jsonb_to_recordset(tl_table.columns) AS k (number smallint, name text, type text)
+            WHERE k.number < 20000
         ) AS k
         FULL JOIN (
             SELECT c.*, CASE WHEN tl_table.relation = target THEN c.number::text ELSE c.name END AS identity
             FROM threadline.columns_of(target) AS c
         ) AS live USING (identity)
         WHERE k.name IS DISTINCT FROM live.name OR k.type IS DISTINCT FROM live.type::text;
-        IF NOT threadline.redacts(tl_table.policy) AND threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
+        IF tl_redacts THEN
+            RETURN NEXT ROW('columns-changed', target::text,
+                'its columns are not those that its capture was built for'
+                || coalesce(': ' || tl_differences, '')
+                || CASE WHEN tl_undecided = '{}' THEN ''
+                        ELSE format('; %s needs an explicit policy first, because its name suggests a secret', array_to_string(tl_undecided, ', ')) END, tl_fix)::threadline.finding;
+        ELSIF threadline.fingerprint_but(target, tl_added) = tl_table.fingerprint THEN
             RETURN NEXT ROW('columns-added', target::text,
                 format('it has columns that came since its capture was built, and they are recorded: %s', tl_differences), tl_fix)::threadline.finding;
         ELSE
-            RETURN NEXT ROW('columns-changed', target::text,
-                'its columns are not those that its capture was built for'
+            RETURN NEXT ROW('columns-outdated', target::text,
+                'its columns are not those that its capture was built for, and they are recorded'
                 || coalesce(': ' || tl_differences, ''), tl_fix)::threadline.finding;
         END IF;
     END IF;

@@ -6,8 +6,8 @@ use crate::forms::open_text;
 pub enum ModelStatus {
     /// Audited under the model's policy.
     Current,
-    /// Audited under the model's policy. Columns were added since the capture function was
-    /// built, and they are recorded.
+    /// Audited under the model's policy. Columns were added, dropped or renamed since the
+    /// capture function was built, and all columns are recorded.
     ColumnsAdded,
     /// Audited under a policy that differs from the model's.
     PolicyDiffers,

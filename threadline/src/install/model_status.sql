@@ -7,7 +7,7 @@ SELECT named.relation IS NOT NULL AS exists,
            t.capture_version = threadline.capture_version()
            AND t.key_columns = ARRAY(SELECT name FROM threadline.key_columns_of(named.relation))
            AND 'columns-changed' <> ALL (drift.codes), false) AS same_capture,
-       coalesce('columns-added' = ANY (drift.codes), false) AS columns_added,
+       coalesce(drift.codes && '{columns-added,columns-outdated}', false) AS columns_added,
        CASE WHEN t.id IS NULL THEN false
             ELSE NOT EXISTS (SELECT FROM threadline.trigger_drift(t.id, named.relation)) END AS same_triggers
 FROM (SELECT to_regclass($1) AS relation) AS named

@@ -5,9 +5,10 @@ DECLARE
     tl_owner text := tl_request ->> 'owner';
     tl_role text;
     tl_problem text;
+    tl_outdated text;
     tl_object record;
     tl_own_functions text[] := ARRAY[
-        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
+        'threadline.lock_policies', 'threadline.write_policy', 'threadline.set_terms', 'threadline.give_history', 'threadline.record_replacement', 'threadline.note_condition', 'threadline.note_absent', 'threadline.withhold_columns', 'threadline.present_name', 'threadline.ask_about_renamed', 'threadline.end_audit', 'threadline.record_action', 'threadline.post', 'threadline.post_if_much',
         'threadline.hash_keys_match', 'threadline.columns_noted', 'threadline.set_sequences', 'threadline.counters', 'threadline.in_force_until'];
     tl_privileged jsonb := '{
         "suspenders": "threadline.suspend(text, text, text, boolean), threadline.resume(text, text)",
@@ -86,13 +87,19 @@ BEGIN
                 '  function %s belongs to no table on record; drop it, or say with threadline.audit() what is decided for the table whose trigger calls it', tl_object.name));
         ELSIF NOT tl_object.is_used THEN
             EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', tl_object.name, 'BEGIN RETURN NULL; END');
-        ELSIF EXISTS (SELECT FROM threadline.function_drift(tl_object.id, tl_object.relation)) THEN
+        ELSIF NOT EXISTS (SELECT FROM threadline.function_drift(tl_object.id, tl_object.relation)) THEN
+            CONTINUE;
+        ELSIF EXISTS (SELECT FROM threadline.column_drift(tl_object.id, tl_object.relation) AS d WHERE d.code <> 'table-restored') THEN
+            tl_outdated := concat_ws(E'\n', tl_outdated, format('  SELECT threadline.refresh(%L);', tl_object.relation::text));
+        ELSE
             tl_problem := concat_ws(E'\n', tl_problem, format(
                 '  function %s is not what Threadline writes for %s; run SELECT threadline.refresh(%L)', tl_object.name, tl_object.relation, tl_object.relation::text));
         END IF;
     END LOOP;
     IF tl_problem IS NOT NULL THEN
         RAISE EXCEPTION E'threadline: these functions differ from those that Threadline writes, and would keep working under the new owner:\n%', tl_problem;
+    ELSIF tl_outdated IS NOT NULL THEN
+        RAISE EXCEPTION E'threadline: the columns or keys of some tables changed since their capture functions were built, so the functions cannot be compared with what Threadline writes; rebuild them, and protect the audit again:\n%', tl_outdated;
     END IF;
     PERFORM threadline.note_installed_code();
 

@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{COLUMNS, Decided, Recorded, WRITTEN, as_recorded};
+use super::recorded::{Decided, Recorded, WRITTEN, as_recorded, columns_with};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{Schema, VERSIONS, Way};
-use crate::model::{Models, PolicyCall, TableSpec, as_before, unaudit_call, without_continues};
+use crate::model::{
+    COLUMNS, ColumnPolicy, Models, PolicyCall, TableSpec, as_before, unaudit_call,
+    without_continues,
+};
 use crate::sql::name_parts;
 use crate::version::SCHEMA_VERSION;
 
@@ -283,16 +286,90 @@ fn policy_migration(
             decided.migration
         )
     });
+    let withdrawn = previous.map_or(String::new(), |previous| no_longer_redacted(spec, previous));
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
         sql: NewSql::Texts((
             format!(
-                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{again}{policy}\n",
+                "-- Audit policy of {}, from {from}.\n{WRITTEN} to change it, change {what} and generate again.\n{again}{withdrawn}{policy}\n",
                 spec.table
             ),
             down,
         )),
     }
+}
+
+/// Returns a comment for each column policy that the new policy withdraws: it may have been
+/// lost with a rename, and the column would be recorded.
+fn no_longer_redacted(spec: &TableSpec, previous: &str) -> String {
+    let mut comments = String::new();
+    let redacting = ColumnPolicy::ALL.into_iter().filter(|one| one.redacts());
+    for of_column in redacting {
+        let participle = match of_column {
+            ColumnPolicy::Mask => "masked",
+            ColumnPolicy::Hash => "hashed",
+            ColumnPolicy::Exclude | ColumnPolicy::Plain => "excluded",
+        };
+        for column in columns_with(previous, of_column) {
+            let mut policies = spec.policy.column_policies.iter();
+            let chosen = &spec.policy.columns;
+            if policies.any(|(name, policy)| *name == column && policy.redacts())
+                || !chosen.is_empty() && !chosen.contains(&column)
+            {
+                continue;
+            }
+            comments.push_str(NO_LONGER);
+            comments.push_str(&format!("{participle}: {column}"));
+            if spec.file.is_none() && !spec.columns.contains(&column) {
+                comments.push_str(&format!(
+                    ", which {} does not have. If it was renamed, give its new name a policy",
+                    spec.declared_by()
+                ));
+            }
+            comments.push('\n');
+        }
+    }
+    comments
+}
+
+/// The beginning of a comment on a column that is not redacted any more.
+const NO_LONGER: &str = "-- No longer ";
+
+/// Returns remarks on the migrations folder, for the command line: comments on columns that
+/// a just written migration no longer redacts, and tables whose model is gone.
+///
+/// # Errors
+///
+/// Returns the errors of [`Models::generate`] for a folder that cannot be read.
+pub fn remarks(models: &Models, dir: &Path, written: &[PathBuf]) -> Result<Vec<String>, Error> {
+    let present = folder::read(dir)?;
+    let mut remarks = vec![];
+    for migration in &present {
+        if written
+            .iter()
+            .any(|folder| folder.ends_with(&migration.name))
+        {
+            let comments = migration
+                .up
+                .lines()
+                .filter(|line| line.starts_with(NO_LONGER));
+            remarks.extend(comments.map(|line| format!("{}: {}", migration.name, &line[3..])));
+        }
+    }
+    let recorded = Recorded::read(&present);
+    for (table, decided) in &recorded.decided {
+        let is_declared = |spec: &TableSpec| name_parts(&spec.table) == *table;
+        if decided.from_model && !models.specs().iter().any(is_declared) {
+            let quoted = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
+            let table = table.iter().map(quoted).collect::<Vec<_>>().join(".");
+            remarks.push(format!(
+                "{} audits {table}, and no model declares it any more. It stays audited; to end that, write a migration with {}",
+                decided.migration,
+                unaudit_call(&table)
+            ));
+        }
+    }
+    Ok(remarks)
 }
 
 /// Returns the name of the table, limited to characters that every file system accepts.

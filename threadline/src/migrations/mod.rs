@@ -4,3 +4,5 @@ mod folder;
 mod generate;
 mod recorded;
 mod views;
+
+pub use generate::remarks;

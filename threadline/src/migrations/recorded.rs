@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 
 use super::folder::Migration;
 use crate::install::Way;
-use crate::model::as_before;
+use crate::model::{COLUMNS, ColumnPolicy, as_before};
 use crate::sql::name_parts;
 
 /// The line by which the migration of a policy is recognized.
 pub(super) const WRITTEN: &str = "-- Written by threadline:";
-
-/// The line before a policy that redacts: the columns of the table at the time of the
-/// decision which of them are secret.
-pub(super) const COLUMNS: &str = "-- Columns:";
 
 /// The state to which the migrations lead.
 #[derive(Debug, Default)]
@@ -38,6 +34,8 @@ pub(super) struct Decided {
     /// Whether its `down.sql` leads to another policy than the one before it: the two were
     /// written on different branches, and a database may have run them in either order.
     pub(super) beside: bool,
+    /// Whether it was generated from a model.
+    pub(super) from_model: bool,
 }
 
 impl Recorded {
@@ -77,6 +75,10 @@ impl Recorded {
                     let decided = Decided {
                         migration: migration.name.clone(),
                         beside: is_beside(migration, before.as_deref()),
+                        from_model: migration.up.lines().any(|line| {
+                            line.starts_with("-- Audit policy of ")
+                                && line.contains(", from the model `")
+                        }),
                     };
                     self.decided.insert(table, decided);
                 }
@@ -121,21 +123,58 @@ fn audit_call(line: &str) -> Option<&str> {
 /// Returns the table that a call names: its first argument, a string literal.
 fn first_argument(call: &str) -> Option<Vec<String>> {
     let (_, arguments) = call.split_once('(')?;
-    let arguments = arguments.trim_start();
-    let escaped = arguments.starts_with(['E', 'e']);
-    let mut chars = arguments[usize::from(escaped)..]
-        .strip_prefix('\'')?
-        .chars()
-        .peekable();
+    let (table, _) = literal(arguments.trim_start())?;
+    Some(name_parts(&table))
+}
+
+/// Returns the columns to which a policy gives a column policy: `mask => ARRAY['a', 'b']`,
+/// or by hand `mask => '{a,b}'`.
+pub(super) fn columns_with(policy: &str, of_column: ColumnPolicy) -> Vec<String> {
+    let argument = format!("{} => ", of_column.as_str());
+    let starts = |at: usize| policy[..at].ends_with([' ', '(', ',']);
+    let Some(at) = policy
+        .match_indices(&argument)
+        .map(|(at, _)| at)
+        .find(|&at| starts(at))
+    else {
+        return vec![];
+    };
+    let list = &policy[at + argument.len()..];
+    let mut columns = vec![];
+    if let Some(mut rest) = list.strip_prefix("ARRAY[") {
+        while let Some((column, after)) = literal(rest.trim_start_matches([',', ' '])) {
+            columns.push(column);
+            rest = after;
+        }
+    } else if let Some((text, _)) = literal(list) {
+        let names = text.trim_matches(['{', '}']).split(',');
+        columns.extend(names.map(|name| name.trim().trim_matches('"').to_owned()));
+    }
+    columns
+}
+
+/// Returns the text of the string literal at the beginning, and what follows it.
+fn literal(sql: &str) -> Option<(String, &str)> {
+    let escaped = sql.starts_with(['E', 'e']);
+    let mut rest = sql[usize::from(escaped)..].strip_prefix('\'')?;
     let mut text = String::new();
     loop {
-        match chars.next()? {
-            '\'' if chars.peek() == Some(&'\'') => {
-                chars.next();
-                text.push('\'');
+        let mut chars = rest.chars();
+        let c = chars.next()?;
+        rest = chars.as_str();
+        match c {
+            '\'' => match rest.strip_prefix('\'') {
+                Some(after) => {
+                    text.push('\'');
+                    rest = after;
+                }
+                None => return Some((text, rest)),
+            },
+            '\\' if escaped => {
+                let mut chars = rest.chars();
+                text.push(chars.next()?);
+                rest = chars.as_str();
             }
-            '\'' => return Some(name_parts(&text)),
-            '\\' if escaped => text.push(chars.next()?),
             c => text.push(c),
         }
     }
@@ -178,5 +217,16 @@ SELECT threadline.audit('\"orders\"', mask => ARRAY['a']);
             recorded.policies[&vec!["orders".to_owned()]],
             "-- Columns: id, a\nSELECT threadline.audit_as_decided('\"orders\"', mask => ARRAY['a']);"
         );
+    }
+
+    #[test]
+    fn columns_of_a_policy_are_read_however_it_is_written() {
+        let policy = "SELECT threadline.audit('t',\n    mask => ARRAY['a', 'it''s', E'b\\\\c'],\n    exclude => '{d, \"e\"}',\n    keep => '1 year');";
+        assert_eq!(
+            columns_with(policy, ColumnPolicy::Mask),
+            ["a", "it's", "b\\c"]
+        );
+        assert_eq!(columns_with(policy, ColumnPolicy::Exclude), ["d", "e"]);
+        assert_eq!(columns_with(policy, ColumnPolicy::Hash), [""; 0]);
     }
 }

@@ -20,6 +20,6 @@ pub use spec::{DerivedPolicy, Policy, TableSpec, table_name};
 pub use undecided::UndecidedColumn;
 
 pub(crate) use kinds::ColumnKind;
-pub(crate) use policy_call::{PolicyCall, as_before, unaudit_call, without_continues};
+pub(crate) use policy_call::{COLUMNS, PolicyCall, as_before, unaudit_call, without_continues};
 pub(crate) use secrets::looks_secret;
 pub(crate) use spec::to_sql;

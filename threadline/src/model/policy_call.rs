@@ -4,6 +4,10 @@ use std::ops::Range;
 use super::{ColumnPolicy, TableSpec};
 use crate::sql::{ReadableLiteral, TextArray};
 
+/// The line before a policy that redacts: the columns of the table at the time of the
+/// decision which of them are secret.
+pub(crate) const COLUMNS: &str = "-- Columns:";
+
 /// The call that puts a policy into force, as written in a migration. For a model, the
 /// check for secrets runs when the migration is generated, so that a later version with
 /// more secret names changes no migration. For a table without a model, only the database
@@ -75,8 +79,9 @@ pub(crate) fn unaudit_call(table: &str) -> String {
     format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
 }
 
-/// Returns a call of [`PolicyCall`] in the form in which a later migration reverts to it:
-/// columns and the table that it names may no longer exist by then.
+/// Returns a call of [`PolicyCall`], after its line of columns, in the form in which a
+/// later migration reverts to it: columns and the table that it names may no longer exist
+/// by then, and the columns that came since are passed over.
 pub(crate) fn as_before(statement: &str) -> String {
     let mut call = statement.replace(
         "SELECT threadline.audit_as_decided(",
@@ -85,6 +90,17 @@ pub(crate) fn as_before(statement: &str) -> String {
     if let Some(former) = continues(&call).map(|at| at.former) {
         let name = call[former.clone()].to_owned();
         call.replace_range(former, &format!("to_regclass({name})"));
+    }
+    let columns = statement
+        .lines()
+        .find_map(|line| line.strip_prefix(COLUMNS));
+    if let (Some(columns), Some(arguments)) = (columns, call.strip_suffix(");")) {
+        let columns: Vec<&str> = columns.trim().split(", ").collect();
+        let known = format!("known => {}", TextArray(&columns));
+        call = match arguments.strip_suffix('\n') {
+            Some(arguments) => format!("{arguments},\n    {known}\n);"),
+            None => format!("{arguments}, {known});"),
+        };
     }
     call
 }
@@ -137,6 +153,10 @@ mod tests {
         assert_eq!(
             without_continues(call),
             "SELECT threadline.audit_as_decided(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    keep => '1 year'\n);"
+        );
+        assert_eq!(
+            as_before(&format!("-- Columns: a, it's\n{call}")),
+            "-- Columns: a, it's\nSELECT threadline.audit_as_before(\n    '\"orders\"',\n    mask => ARRAY['a'],\n    continues => to_regclass('the ''old'' one'),\n    keep => '1 year',\n    known => ARRAY['a', 'it''s']\n);"
         );
         let short = "SELECT threadline.audit_as_decided('\"orders\"', continues => 'old');";
         let without = "SELECT threadline.audit_as_decided('\"orders\"');";

@@ -16,6 +16,7 @@ const TEXTS: &[&str] = &[
     "password",
     "passwd",
     "pwd",
+    "pw",
     "passphrase",
     "salt",
     // Credentials of programs.
@@ -170,6 +171,7 @@ mod tests {
         "PASSWD",
         "passwordHash",
         "pwd2",
+        "user_pw",
         "secret",
         "client_secret",
         "token",

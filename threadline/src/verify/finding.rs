@@ -109,9 +109,12 @@ codes! {
     PartitionLeft "partition-left" Info,
     /// The table became a partition of another.
     TableAttached "table-attached" Warning,
-    /// Columns were added, dropped, renamed or given other types since the capture was
-    /// built. If the table has redaction, new columns are not recorded.
+    /// Columns of a table with redaction were added, dropped, renamed or given other types
+    /// since the capture was built. New columns are not recorded.
     ColumnsChanged "columns-changed" Error,
+    /// Columns of a table without redaction were dropped, renamed or given other types
+    /// since the capture was built. All columns are recorded.
+    ColumnsOutdated "columns-outdated" Warning,
     /// Columns were added to a table without redaction since the capture was built. They
     /// are recorded.
     ColumnsAdded "columns-added" Info,

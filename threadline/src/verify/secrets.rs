@@ -45,7 +45,7 @@ fn finding(spec: Option<&TableSpec>, unsaid: UnsaidColumn) -> Option<Finding> {
     let recorded = if is_recorded {
         "its values are recorded"
     } else {
-        "its values will be recorded after the next threadline.refresh()"
+        "its values are not recorded until then"
     };
     let ways = if is_key {
         format!("hash({column}) or plain({column})")

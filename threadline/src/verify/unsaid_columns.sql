@@ -1,5 +1,5 @@
--- Columns whose names suggest a secret, that are recorded as they are, or will be from the next
--- refresh on, without an explicit policy. The fix is the same for all of a table, because each
+-- Columns whose names suggest a secret and that have no explicit policy: they are recorded as they
+-- are, or came since the policy of a table with redaction and are not recorded until then. The fix is the same for all of a table, because each
 -- call replaces the policy.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        live.name AS column,

@@ -20,7 +20,14 @@ const ELSEWHERE: [&str; 1] = ["SELECT cron.schedule("];
 const JOIN: &str = "
     INSERT INTO members (name, email, password_hash) VALUES ('Mary', 'mary@example.com', 'argon2')";
 
-const ROLES: [&str; 5] = ["threadline_owner", "club", "auditor", "loader", "janitor"];
+const ROLES: [&str; 6] = [
+    "threadline_owner",
+    "club",
+    "auditor",
+    "loader",
+    "janitor",
+    "privacy",
+];
 
 #[derive(Debug)]
 enum Step {
@@ -104,7 +111,7 @@ impl Reader {
         let database = Database::empty();
         quickstart(&database);
         let mut conn = database.connect();
-        for role in ["club", "loader", "janitor"] {
+        for role in ["club", "loader", "janitor", "privacy"] {
             run(
                 &mut conn,
                 &format!("CREATE ROLE {}_{role}", database.name()),

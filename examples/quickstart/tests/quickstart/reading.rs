@@ -379,7 +379,7 @@ fn a_summary_counts_by_day_table_operation_and_actor() {
     for expected in [
         " changes\n\nby day\n",
         "\nby table\n",
-        "  public.members\n",
+        "  members\n",
         "\nby operation\n",
         "  update\n",
         "\nby actor\n",

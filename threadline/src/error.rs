@@ -197,7 +197,7 @@ impl fmt::Display for Error {
                         write!(f, "\nhint: {hint}")?;
                     } else if is_of_a_pooler(information.message()) {
                         f.write_str(POOLER)?;
-                    } else if is_of_a_right(information.message()) {
+                    } else if information.message() == "permission denied for schema threadline" {
                         f.write_str(RIGHTS)?;
                     }
                 }

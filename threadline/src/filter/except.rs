@@ -7,9 +7,19 @@ use super::error::FilterError;
 use super::parse::{actor_type, operation};
 use super::table::is_table_name;
 use crate::context::{ActorRef, ActorType};
-use crate::queries::AskedColumns;
 use crate::record::{NOBODY, Operation};
 use crate::statement::Binds;
+
+/// The columns that a filter names, under the names that they had when a change was captured.
+pub(crate) trait NamedColumns {
+    /// Returns a condition on a column, under each name that it had.
+    fn condition(
+        &self,
+        binds: &mut Binds,
+        column: &str,
+        of_name: impl Fn(&mut Binds, &str) -> String,
+    ) -> String;
+}
 
 /// A filter that must not match, by name and value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +87,7 @@ impl Exception {
     }
 
     /// Returns the condition, and whether it is on the transaction.
-    fn condition(&self, binds: &mut Binds, columns: &AskedColumns) -> Option<(bool, String)> {
+    fn condition(&self, binds: &mut Binds, columns: &impl NamedColumns) -> Option<(bool, String)> {
         let value = |binds: &mut Binds| binds.text(&self.value);
         Some(match self.understood().ok()? {
             Left::Table => (
@@ -168,7 +178,7 @@ impl Filter {
     pub(crate) fn exceptions(
         &self,
         binds: &mut Binds,
-        columns: &AskedColumns,
+        columns: &impl NamedColumns,
     ) -> (Vec<String>, Vec<String>) {
         let (mut of_changes, mut of_transactions) = (vec![], vec![]);
         for exception in &self.except {

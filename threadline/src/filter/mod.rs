@@ -23,6 +23,7 @@ pub use scope::{Scope, TableScope};
 
 pub(crate) use actions::{CHANGED_NOTHING, by_actor};
 
+pub(crate) use except::NamedColumns;
 pub(crate) use named::{named, once};
 pub(crate) use record_key::Key;
 pub(crate) use scope::{Columns, FoundTable, FoundTables, Rows};

@@ -42,6 +42,5 @@ pub(crate) use history::RECORD_CHANGES;
 #[cfg(feature = "utoipa")]
 pub(crate) use page_request::{CURSOR, LIMIT};
 pub(crate) use report::change_by_id;
-pub(crate) use timeline::AskedColumns;
 #[cfg(feature = "export")]
 pub(crate) use timeline::{ExportSql, Plan};

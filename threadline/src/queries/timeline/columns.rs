@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scope::KnownScope;
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::{Filter, FilterError};
+use crate::filter::{Filter, FilterError, NamedColumns};
 use crate::queries::column_names::{ColumnNames, Span, tables_renamed};
 use crate::statement::{Bind, Binds};
 
@@ -80,9 +80,10 @@ impl AskedColumns {
         }
         Ok(columns)
     }
+}
 
-    /// Returns a condition on a column, under each name that it had.
-    pub(crate) fn condition(
+impl NamedColumns for AskedColumns {
+    fn condition(
         &self,
         binds: &mut Binds,
         column: &str,

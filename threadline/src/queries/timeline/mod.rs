@@ -12,7 +12,6 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::columns::AskedColumns;
 #[cfg(feature = "export")]
 pub(crate) use self::query::ExportSql;
 pub(crate) use self::query::Plan;

@@ -5,8 +5,7 @@ use super::key_parts::{KeyPart, key_condition, key_parts};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::NamedColumns;
-use crate::filter::{Filter, FilterError};
+use crate::filter::{Filter, FilterError, NamedColumns};
 use crate::run;
 use crate::statement::filled;
 

@@ -247,7 +247,7 @@ fn a_refusal_in_a_transaction_is_not_reported_as_a_missing_schema() {
         refused.to_string().contains("permission denied"),
         "{refused}"
     );
-    assert_eq!(refused.class(), ErrorClass::Database);
+    assert_eq!(refused.class(), ErrorClass::SetUp);
     run(conn, "RESET ROLE; DROP ROLE forms_stranger");
 
     let database = Database::empty();

@@ -1,5 +1,5 @@
 //! What a purge keeps where the record of a table is not continuous: entries that are not
-//! posted, TRUNCATEs of unknown rows, gaps in the audit, other keys and other policies.
+//! posted, truncations of unknown rows, gaps in the audit, other keys and other policies.
 
 use diesel::PgConnection;
 use threadline_tests::{Database, rows, run, value};

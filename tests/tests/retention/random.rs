@@ -130,7 +130,7 @@ fn every_kept_instant_is_answered_as_before_whatever_goes() {
 }
 
 /// The same where the record of the table is not continuous: with gaps in the audit,
-/// suspensions, TRUNCATEs of unknown rows, other keys, holds on records that move later, and
+/// suspensions, truncations of unknown rows, other keys, holds on records that move later, and
 /// policies that change during a run.
 #[test]
 fn every_kept_instant_is_answered_as_before_where_the_record_has_gaps() {

@@ -422,7 +422,7 @@ fn everything_said(conn: &mut diesel::PgConnection, write: &str) -> String {
 
 /// The `down.sql` of a policy runs before that of the rename.
 #[test]
-fn a_policy_that_is_reverted_redacts_columns_under_their_present_names() {
+fn a_policy_that_is_reverted_redacts_columns_under_their_present_names_as_a_dump_shows() {
     let (database, conn) = &mut secret_table();
     run(
         conn,
@@ -475,7 +475,7 @@ fn a_policy_that_is_reverted_redacts_columns_under_their_present_names() {
 }
 
 #[test]
-fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since() {
+fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since_as_a_dump_shows() {
     let database = Database::new();
     let conn = &mut database.connect();
     run(

@@ -1,4 +1,6 @@
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, NaiveDate, NaiveDateTime, SubsecRound, TimeDelta, Utc, Weekday,
+};
 use serde_json::{Map, Value};
 
 use super::Filter;
@@ -249,10 +251,12 @@ pub enum Day {
 
 /// Parses an instant, which may be relative to now.
 pub fn instant(text: &str, day: Day) -> Result<DateTime<Utc>, String> {
-    match relative(text, Utc::now()) {
+    let instant = match relative(text, Utc::now()) {
         Some(absolute) => absolute_instant(&absolute, day),
         None => absolute_instant(text, day),
-    }
+    };
+    // The precision of PostgreSQL, and of an instant in JSON.
+    instant.map(|instant| instant.trunc_subsecs(6))
 }
 
 /// Returns the instant or the day that a text means relative to now, as text: `today`,

@@ -122,6 +122,8 @@ pub(crate) fn jane_and_bob() -> (Database, PgConnection) {
     (database, conn)
 }
 
+const DRIFT: &str = "SELECT code FROM threadline.erasure_drift()";
+
 /// Erases with threadline.begin_erasure() and threadline.erase(), and returns the number.
 #[track_caller]
 pub(crate) fn erase(conn: &mut PgConnection, arguments: &str) -> String {

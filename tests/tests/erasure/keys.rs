@@ -1,11 +1,8 @@
 //! Keys by which rows name their person.
 
-use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, error_of, rows, run, value};
 
-use crate::{audit_contents, erase, people, stores};
-
-const DRIFT: &str = "SELECT code FROM threadline.erasure_drift()";
+use crate::{DRIFT, audit_contents, erase, people, stores};
 
 /// PostgreSQL finds these equal, and a foreign key accepts them.
 #[test]
@@ -104,12 +101,12 @@ fn a_subject_without_one_recorded_key_is_refused() {
         ),
         ("user_id", "keyless", "it has no primary key"),
     ] {
-        let error = conn
-            .batch_execute(&format!(
+        let error = error_of(
+            conn,
+            &format!(
                 "SELECT threadline.audit('addresses', subject => '{{\"{column}\": \"{table}\"}}')"
-            ))
-            .unwrap_err()
-            .to_string();
+            ),
+        );
         assert!(error.contains(message), "{error}");
     }
     run(conn, "SELECT threadline.audit('users')");
@@ -120,12 +117,12 @@ fn a_subject_without_one_recorded_key_is_refused() {
         ),
         ("document", "of type jsonb"),
     ] {
-        let error = conn
-            .batch_execute(&format!(
+        let error = error_of(
+            conn,
+            &format!(
                 "SELECT threadline.audit('addresses', subject => '{{\"{column}\": \"users\"}}')"
-            ))
-            .unwrap_err()
-            .to_string();
+            ),
+        );
         assert!(error.contains(message), "{error}");
     }
     // It changes later.
@@ -134,10 +131,10 @@ fn a_subject_without_one_recorded_key_is_refused() {
         "SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}');
          ALTER TABLE users ADD tenant int, DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (tenant, id); SELECT threadline.refresh('users')",
     );
-    let error = conn
-        .batch_execute("SELECT threadline.begin_erasure('users', '[\"1\", \"a\"]', 'r')")
-        .unwrap_err()
-        .to_string();
+    let error = error_of(
+        conn,
+        "SELECT threadline.begin_erasure('users', '[\"1\", \"a\"]', 'r')",
+    );
     assert!(
         error.contains("its primary key has several columns: tenant, id"),
         "{error}"
@@ -228,12 +225,10 @@ fn a_key_that_another_record_took_after_a_purged_change_is_ambiguous() {
     purge_all(conn);
     run(conn, "INSERT INTO users VALUES (42, 'bob@a', NULL, 'free')");
     for key in [42, 43] {
-        let error = conn
-            .batch_execute(&format!(
-                "SELECT threadline.begin_erasure('users', '{key}', 'r')"
-            ))
-            .unwrap_err()
-            .to_string();
+        let error = error_of(
+            conn,
+            &format!("SELECT threadline.begin_erasure('users', '{key}', 'r')"),
+        );
         assert!(error.contains("shares keys with other records"), "{error}");
     }
 }

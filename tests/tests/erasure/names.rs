@@ -1,11 +1,8 @@
 //! Columns that are renamed, dropped, added again or generated from others.
 
-use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, error_of, rows, run, value};
 
-use crate::{audit_contents, complete, erase, people, stores};
-
-const DRIFT: &str = "SELECT code FROM threadline.erasure_drift()";
+use crate::{DRIFT, audit_contents, complete, erase, people, stores};
 
 #[test]
 fn columns_renamed_while_an_erasure_waits_are_erased() {
@@ -86,12 +83,12 @@ fn chosen_columns_are_erased_by_any_name_that_they_had() {
         ),
         ("emial", "columns of table public.users were renamed"),
     ] {
-        let error = conn
-            .batch_execute(&format!(
+        let error = error_of(
+            conn,
+            &format!(
                 "SELECT threadline.begin_erasure('users', '42', 'r', columns => '{{{column}}}')"
-            ))
-            .unwrap_err()
-            .to_string();
+            ),
+        );
         assert!(error.contains(message), "{error}");
     }
 }
@@ -224,13 +221,14 @@ fn columns_generated_from_personal_ones_are_erased() {
     assert!(stores(database, "jane doe") && stores(database, "Jane Doe"));
     erase(conn, "'users', '42', columns => '{name}'");
     assert!(!stores(database, "jane doe") && !stores(database, "Jane Doe"));
-    let error = conn
-        .batch_execute(
-            "CREATE TABLE logins (email text NOT NULL, name text GENERATED ALWAYS AS (lower(email)) STORED PRIMARY KEY);
-             SELECT threadline.audit('logins', personal => ARRAY['email'])",
-        )
-        .unwrap_err()
-        .to_string();
+    run(
+        conn,
+        "CREATE TABLE logins (email text NOT NULL, name text GENERATED ALWAYS AS (lower(email)) STORED PRIMARY KEY)",
+    );
+    let error = error_of(
+        conn,
+        "SELECT threadline.audit('logins', personal => ARRAY['email'])",
+    );
     assert!(
         error.contains("column name belongs to the primary key of public.logins"),
         "{error}"
@@ -280,10 +278,7 @@ fn tables_that_are_gone_hinder_no_erasure_of_others() {
          INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
     );
     run(conn, "ALTER TABLE companies RENAME TO firms");
-    let error = conn
-        .batch_execute("SELECT threadline.begin_erasure('users', '42', 'r')")
-        .unwrap_err()
-        .to_string();
+    let error = error_of(conn, "SELECT threadline.begin_erasure('users', '42', 'r')");
     assert!(
         error.contains("column company_id of table public.orders names the records of companies"),
         "{error}"

@@ -15,7 +15,6 @@ SET array_nulls = on
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_table text := (SELECT format('%I.%I', t.schema_name, t.table_name) FROM threadline.audited_tables AS t WHERE t.id = audited_table);
     tl_keys text[] := (SELECT t.key_columns FROM threadline.audited_tables AS t WHERE t.id = audited_table);
     tl_count integer := cardinality(tl_keys);
     tl_given text[] := ARRAY[canonical_key.record_key];
@@ -60,7 +59,8 @@ EXCEPTION
         IF EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.table_id = audited_table AND c.record_key = canonical_key.record_key) THEN
             RETURN canonical_key.record_key;
         END IF;
-        RAISE EXCEPTION 'threadline: % is not a key of %: %', canonical_key.record_key, tl_table, SQLERRM
+        RAISE EXCEPTION 'threadline: % is not a key of %: %', canonical_key.record_key,
+            (SELECT format('%I.%I', t.schema_name, t.table_name) FROM threadline.audited_tables AS t WHERE t.id = audited_table), SQLERRM
             USING ERRCODE = 'invalid_parameter_value';
 END
 $$;

@@ -1,6 +1,5 @@
 -- Returns the columns that no longer have the value that a change gave them. For a masked or
 -- erased one, the image only shows whether it is NULL: there the record's later changes are read.
--- Ignored columns are left out: the revert does not restore them.
 -- Changes by the revert itself do not count.
 CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
@@ -9,13 +8,12 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 DECLARE
-    tl_ignored text[] := threadline.ignored_columns(change.table_id);
     tl_columns text[];
 BEGIN
     SELECT array_agg(c.name ORDER BY c.name) INTO tl_columns
     FROM jsonb_each(after) AS field
     JOIN threadline.column_policy(change.table_id, target) AS c ON c.name = field.key
-    WHERE c.name <> ALL (tl_ignored) AND CASE
+    WHERE CASE
         WHEN c.column_policy = 'exclude' THEN false
         WHEN c.column_policy = 'plain' AND c.plain_since > change.captured_at IS NOT TRUE AND NOT threadline.is_erased(field.value)
             THEN (live -> c.name)::text IS DISTINCT FROM field.value::text

@@ -14,6 +14,7 @@ DECLARE
     tl_live jsonb;
     tl_own "char";
     tl_columns text[];
+    tl_ignored text[];
 BEGIN
     IF tl_target IS NULL THEN
         RETURN 'the table is no longer audited';
@@ -48,13 +49,15 @@ BEGIN
     IF tl_live IS NULL THEN
         RETURN CASE WHEN change.op = 'U' OR tl_own IS DISTINCT FROM 'D' THEN 'the row is no longer there' END;
     END IF;
-    tl_columns := threadline.changed_since(change, tl_target, tl_after, tl_live, began);
+    -- The revert does not restore these.
+    tl_ignored := threadline.ignored_columns(change.table_id);
+    tl_columns := threadline.changed_since(change, tl_target, tl_after - tl_ignored, tl_live, began);
     IF tl_columns IS NOT NULL THEN
         RETURN 'changed since: ' || array_to_string(tl_columns, ', ');
     ELSIF change.op = 'I' THEN
         RETURN threadline.delete_row(tl_target, tl_where);
     END IF;
-    tl_before := tl_before - threadline.ignored_columns(change.table_id);
+    tl_before := tl_before - tl_ignored;
     SELECT array_agg(field.key ORDER BY field.key) INTO tl_columns
     FROM jsonb_object_keys(tl_before) AS field (key)
     WHERE field.key NOT IN (SELECT c.name FROM threadline.column_policy(change.table_id, tl_target) AS c);

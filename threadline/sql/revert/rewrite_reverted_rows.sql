@@ -33,10 +33,9 @@ BEGIN
         tl_target := threadline.relation_of(tl_record.table_id);
         tl_live := threadline.live_image(tl_record.table_id, tl_target, tl_record.record_key);
         SELECT jsonb_object_agg(field.key, field.value) INTO tl_image
-        FROM jsonb_each(tl_record.image) AS field
+        FROM jsonb_each(tl_record.image - threadline.ignored_columns(tl_record.table_id)) AS field
         JOIN threadline.column_policy(tl_record.table_id, tl_target) AS c ON c.name = field.key AND c.column_policy = 'plain'
-        WHERE (tl_live -> field.key)::text <> field.value::text
-          AND field.key <> ALL (threadline.ignored_columns(tl_record.table_id));
+        WHERE (tl_live -> field.key)::text <> field.value::text;
         PERFORM threadline.write_row(tl_target, tl_image,
             threadline.key_condition(tl_record.table_id, tl_record.record_key, 'tl_row'))
         WHERE tl_image IS NOT NULL;

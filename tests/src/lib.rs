@@ -144,14 +144,30 @@ impl Database {
         lines.join("\n")
     }
 
-    /// Returns the whole database as pg_dump writes it. A test that needs it has `dump`
-    /// in its name: it is left out if the server is newer than pg_dump.
+    /// Returns the whole database as pg_dump writes it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the test has no `dump` in its name. Those that have it are left out if the
+    /// server is newer than pg_dump.
     pub fn dump(&self) -> String {
-        self.server().run("pg_dump", &["--dbname", &self.url()])
+        self.dump_with(&[])
     }
 
-    /// Creates another database, restored from a dump of this one. See [`Database::dump`]
-    /// for the test's name.
+    /// The same with further options of pg_dump.
+    pub fn dump_with(&self, options: &[&str]) -> String {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("main");
+        assert!(
+            test == "main" || test.contains("dump"),
+            "{test} makes a dump; give it a name with `dump`, so that it is left out where pg_dump is older than the server"
+        );
+        let url = self.url();
+        self.server()
+            .run("pg_dump", &[&["--dbname", &url], options].concat())
+    }
+
+    /// Creates another database, restored from a [dump](Self::dump) of this one.
     pub fn restored(&self) -> Self {
         let restored = Self::empty();
         let file = scratch_dir().join("dump.sql");

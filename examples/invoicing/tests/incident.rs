@@ -66,7 +66,7 @@ fn shown(printed: &str, wanted: &[String]) -> Result<(), String> {
 }
 
 #[test]
-fn a_complaint_leads_to_the_person_and_back_to_how_it_was() {
+fn a_complaint_leads_to_the_person_and_back_and_a_dump_has_no_secrets() {
     let database = Database::empty();
     let conn = &mut open(&database.url()).unwrap();
     year::pass(conn).unwrap();

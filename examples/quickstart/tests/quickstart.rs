@@ -65,7 +65,7 @@ fn done(database: &Database, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn it_prints_a_history_by_several_actors_and_keeps_the_secrets() {
+fn it_prints_a_history_by_several_actors_and_a_dump_has_no_secrets() {
     let database = Database::empty();
     let printed = quickstart(&database);
     for expected in [

@@ -172,7 +172,7 @@ fn a_schema_dumped_without_its_data_stays_closed() {
          CREATE TABLE b (id int PRIMARY KEY, body text);
          SELECT threadline.audit('a', mask => ARRAY['email']), threadline.audit('b');",
     );
-    let dump = Server::shared().run("pg_dump", &["--dbname", &database.url(), "--schema-only"]);
+    let dump = database.dump_with(&["--schema-only"]);
     let staging = Database::empty();
     let file = scratch_dir().join("schema.sql");
     std::fs::write(&file, dump).unwrap();

@@ -188,7 +188,7 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
 /// A write that waited for the upgrade continues with the capture function of the version
 /// before.
 #[test]
-fn capture_functions_of_the_version_before_run_after_an_upgrade() {
+fn capture_functions_of_a_dump_of_the_version_before_run_after_an_upgrade() {
     let (database, conn) = &mut at_version(1);
     run(conn, TABLES);
     let former = value(

@@ -13,6 +13,7 @@ mod incident;
 mod pages;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use threadline::{Action, ActorRef, AuditContext, AuditExt, Error, record_action};
 use threadline_tests::{Database, run};
@@ -71,14 +72,19 @@ fn with_incident() -> Database {
     database
 }
 
+/// The time that a query may take: on a busy machine, more than by default.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Serves the explorer to an operator.
 async fn serve(database: &Database) -> SocketAddr {
-    let explorer = Explorer::new(database.pool(4)).authorize(async |_| {
-        Access::to_everything(ActorRef::admin("grace").unwrap())
-            .allow_export()
-            .allow_revert()
-            .allow_unmask()
-    });
+    let explorer = Explorer::new(database.pool(4))
+        .timeout(PATIENCE)
+        .authorize(async |_| {
+            Access::to_everything(ActorRef::admin("grace").unwrap())
+                .allow_export()
+                .allow_revert()
+                .allow_unmask()
+        });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, explorer.into_router()).await });

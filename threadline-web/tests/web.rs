@@ -34,6 +34,8 @@ mod taking_away;
 #[path = "web/timeline.rs"]
 mod timeline;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -78,11 +80,16 @@ fn shown(answer: Answer) -> String {
 }
 
 /// Mounts an explorer below `/audit` for a viewer with this access.
+/// The time that a query may take: on a busy machine, more than by default.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn mounted(database: &Database, access: Access) -> Router {
-    let explorer = Explorer::new(database.pool(4)).authorize(move |_| {
-        let access = access.clone();
-        async { access }
-    });
+    let explorer = Explorer::new(database.pool(4))
+        .timeout(PATIENCE)
+        .authorize(move |_| {
+            let access = access.clone();
+            async { access }
+        });
     Router::new().nest("/audit", explorer.into_router())
 }
 

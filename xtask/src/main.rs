@@ -52,23 +52,24 @@ usage: cargo xtask <command>
   msrv              check that no dependency needs a newer Rust than we declare
 
 demo, test, test-newest, bench and diesel-cli fail if the machine lacks something, and
-print the command that installs it. --install, right after the command, installs it.";
+print the command that installs it. With --install, it is installed.";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args_os()
+    let mut arguments: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut rest = arguments.get(1..).unwrap_or_default();
-    let then = match rest {
-        [first, others @ ..] if first == "--install" => {
-            words.remove(1);
-            rest = others;
+    // What follows `--` belongs to the tests.
+    let mut own = arguments.iter().take_while(|argument| *argument != "--");
+    let then = match own.position(|argument| argument == "--install") {
+        Some(at) => {
+            arguments.remove(at);
             Missing::Install
         }
-        _ => Missing::Name,
+        None => Missing::Name,
     };
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
     let result = match words.as_slice() {
         ["demo"] => demo::demo("quickstart", then),
         ["demo", "--web"] => demo::demo_in_browser(then),

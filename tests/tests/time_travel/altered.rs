@@ -217,6 +217,27 @@ fn a_column_that_comes_back_under_its_name_is_another() {
 }
 
 #[test]
+fn a_converted_value_of_a_dropped_column_comes_from_the_last_image() {
+    for write in ["DELETE FROM p", "UPDATE p SET gone = 'z'"] {
+        let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
+        let convert = "ALTER TABLE p ALTER gone TYPE varchar(9) USING gone || 'y'";
+        each(conn, &[&format!("BEGIN; {convert}; {REFRESH}; COMMIT")]);
+        let at = now(conn);
+        each(
+            conn,
+            &[
+                write,
+                &format!("BEGIN; ALTER TABLE p DROP gone; {REFRESH}; COMMIT"),
+            ],
+        );
+        let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
+        assert_eq!(alone["gone"], "xy", "{write}");
+        let mut all = of_then::Product::all_as_of(conn, at).unwrap();
+        assert_eq!(all.next().unwrap().unwrap().image, alone, "{write}");
+    }
+}
+
+#[test]
 fn labels_and_attributes_of_other_names_are_no_alteration_of_rows() {
     let (_, conn) = &mut after_each(&[
         "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TYPE size AS (w int, h int)",

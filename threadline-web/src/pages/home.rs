@@ -85,7 +85,10 @@ fn find_actor(overview: &Overview) -> Markup {
                 button.primary type="submit" { (texts::SHOW_ACTOR) }
             }
             @if !overview.actors.is_empty() {
-                p.label { (texts::LATELY) }
+                p.label {
+                    @if overview.more { (texts::AMONG_THE_NEWEST) " " (count(overview.changes)) " " (texts::CHANGES) }
+                    @else { (texts::LATELY) }
+                }
                 ul.inline {
                     @for counted in overview.actors.iter().take(5) {
                         li { (actor::actor(counted.actor.as_ref())) " " span.quiet { (count(counted.changes)) } }

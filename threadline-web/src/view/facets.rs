@@ -52,6 +52,9 @@ pub(crate) fn facets(query: &Query, overview: &Overview, catalogue: &Catalogue) 
         changes: *changes,
     });
     html! {
+        @if overview.more {
+            p.quiet { (texts::COUNTED_IN) " " (count(overview.changes)) " " (texts::CHANGES) "." }
+        }
         (facet(texts::TABLES, query, tables.collect(), overview.changes))
         (facet(texts::OPERATIONS, query, operations.collect(), overview.changes))
         (facet(texts::ACTORS, query, actors.collect(), overview.changes))

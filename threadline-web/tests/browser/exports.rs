@@ -12,6 +12,7 @@ use super::*;
 /// Serves an explorer whose exports all run in the background.
 async fn serve_background(database: &Database) -> SocketAddr {
     let explorer = Explorer::new(database.pool(6))
+        .timeout(PATIENCE)
         .exports(Exports::new().stream_up_to(0))
         .authorize(async |_| {
             Access::to_everything(ActorRef::admin("grace").unwrap()).allow_export()

@@ -1,7 +1,4 @@
 //! Attacks on the explorer.
-
-use std::time::Duration;
-
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 use threadline::{Scope, TableScope};
@@ -40,6 +39,7 @@ impl Viewer {
     fn mounted(&self, database: &Database, exports: Exports) -> Router {
         let viewer = self.clone();
         let explorer = Explorer::new(database.pool(4))
+            .timeout(PATIENCE)
             .exports(exports)
             .authorize(move |_| {
                 let access = viewer.0.lock().unwrap().clone();
@@ -161,6 +161,7 @@ async fn exports_in_the_background_may_have_a_pool_of_their_own() {
     let database = Database::new();
     let replica = with_invoices();
     let explorer = Explorer::new(database.pool(2))
+        .timeout(PATIENCE)
         .export_pool(replica.pool(1))
         .exports(all_in_background())
         .authorize(async |_| exporting());

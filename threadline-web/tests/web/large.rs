@@ -1,7 +1,5 @@
 //! Large and hostile data: pages stay small, and show it for what it is.
 
-use std::time::Duration;
-
 use threadline_tests::value;
 
 use super::*;
@@ -63,9 +61,8 @@ async fn a_transaction_of_a_hundred_thousand_changes_is_shown_page_by_page() {
         "worker",
         "INSERT INTO readings SELECT n, 'place ' || n % 7, n FROM generate_series(1, 100000) AS n",
     );
-    // The statement timeout bounds the time of each query.
     let explorer = Explorer::new(database.pool(2))
-        .timeout(Duration::from_secs(5))
+        .timeout(PATIENCE)
         .authorize(async |_| operator().allow_export());
     let router = Router::new().nest("/audit", explorer.into_router());
     let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
@@ -369,5 +366,14 @@ async fn facets_of_ten_thousand_actors_are_cut_and_say_so() {
     let page = small(&router, "timeline").await;
     // The newest 1,000 changes are counted.
     assert!(page.contains("The newest 1,000 changes"), "{page}");
+    assert!(
+        page.contains("Counts are of the newest 1,000 changes."),
+        "{page}"
+    );
     assert!(page.contains("and 988 more"), "{page}");
+    let home = small(&router, "home").await;
+    assert!(
+        home.contains("Most among the newest 1,000 changes"),
+        "{home}"
+    );
 }

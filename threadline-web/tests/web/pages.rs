@@ -184,6 +184,7 @@ async fn four_hundred_columns_and_writing_from_right_to_left_are_shown() {
 async fn looks_at_records_are_recorded_where_the_host_wants_that() {
     let database = with_invoices();
     let explorer = Explorer::new(database.pool(2))
+        .timeout(PATIENCE)
         .record_views()
         .authorize(async |_| operator());
     let router = Router::new().nest("/audit", explorer.into_router());

@@ -378,6 +378,7 @@ async fn exported(
 ) -> Vec<String> {
     let access = access.clone();
     let explorer = Explorer::new(database.pool(2))
+        .timeout(PATIENCE)
         .exports(Exports::new().stream_up_to(0))
         .authorize(move |_| {
             let access = access.clone();

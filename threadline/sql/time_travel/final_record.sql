@@ -131,6 +131,8 @@ BEGIN
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
            AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
+           -- Nor lacks a column that was dropped since.
+           AND threadline.unrecorded(tl_alterations, tl_forward, instant) = '{}'
     INTO tl_is_answer
     FROM threadline.audited_tables AS t
     WHERE t.id = audited_table;

@@ -1,4 +1,5 @@
 //! Attacks on the explorer.
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -400,7 +400,7 @@ async fn exported(
                 texts.push(status);
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
         for path in ["export-job", "export-file"] {
             texts.push(get(&router, &format!("/audit/{path}?id={id}")).await.body);

@@ -101,6 +101,43 @@ fn a_purge_of_much_reads_in_proportion_to_what_it_removes() {
     .unwrap();
 }
 
+#[test]
+fn an_image_is_written_once_where_a_purge_takes_several_batches() {
+    let database = Database::new();
+    let conn = &mut database.connect();
+    run(conn, HISTORY);
+    run(
+        conn,
+        "INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
+         SELECT i, (i + 1000)::text::xid8, at, at, 'none', 'app'
+         FROM generate_series(100001, 125000) AS i, LATERAL (SELECT now() - interval '5 years' + i * interval '1 second' AS at) AS of;
+         INSERT INTO threadline.ledger_changes (id, position, transaction_id, captured_at, table_id, op, record_key, changed_from, changed_to)
+         SELECT x.id, x.id, x.id, x.opened_at, t.id, 'U', x.id % 2500, jsonb_build_object('amount', x.id / 2500 - 1), jsonb_build_object('amount', x.id / 2500)
+         FROM threadline.ledger_transactions AS x, threadline.audited_tables AS t WHERE t.table_name = 'orders' AND x.id > 100000;
+         SELECT setval('threadline.entry_ids', 130000); UPDATE threadline.posting SET last_position = 130000",
+    );
+
+    conn.transaction::<_, diesel::result::Error, _>(|conn| {
+        let mut purged = 0;
+        while let Some(batch) = value(conn, "threadline.purge()") {
+            purged += batch.parse::<i64>().unwrap();
+        }
+        assert_eq!(purged, 28_000);
+        let written = value(
+            conn,
+            "pg_stat_get_xact_tuples_inserted('threadline.kept_images'::regclass) + pg_stat_get_xact_tuples_updated('threadline.kept_images'::regclass)",
+        );
+        let records = value(conn, "(SELECT count(*) FROM threadline.kept_images)");
+        assert_eq!(written, records);
+        assert_eq!(
+            value(conn, "(SELECT image FROM threadline.kept_images WHERE record_key = '7')").as_deref(),
+            Some("{\"amount\": 49}")
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// The entries of removed changes stay in the indexes until a vacuum.
 #[test]
 fn the_next_purge_does_not_read_what_the_last_one_removed() {

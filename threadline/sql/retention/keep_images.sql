@@ -30,7 +30,10 @@ BEGIN
       AND (c.transaction_id, c.id) > (run.reached_transaction, run.reached_id) AND (c.transaction_id, c.id) <= (last_transaction, last_id)
       AND c.captured_at < run.kept_since AND c.id < end_id AND c.transaction_id <> ALL (straddling) AND c.position <= up_to_position
       AND c.op = 'T' AND c.record_key IS NULL;
-    DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
+    -- This reads everything kept of the table.
+    IF tl_blind > 0 THEN
+        DELETE FROM threadline.kept_images AS k WHERE k.table_id = audited_table AND k.id < tl_blind;
+    END IF;
 
     WITH doomed AS MATERIALIZED (
         SELECT c.*

@@ -23,7 +23,7 @@ BEGIN
            SELECT FROM threadline.ledger_changes AS c
            WHERE (c.table_id, c.transaction_id, c.id) > (audited_table, after_transaction, after_id) AND (c.table_id, c.transaction_id) < (audited_table, tl_end)
            ORDER BY c.table_id, c.transaction_id, c.id
-           OFFSET 20 * at_most LIMIT 1);
+           OFFSET least(20 * at_most, 20000) LIMIT 1);
 END
 $$;
 REVOKE ALL ON FUNCTION threadline.keeps_images_ahead(integer, timestamptz, bigint, bigint, bigint) FROM PUBLIC;

@@ -67,16 +67,18 @@ BEGIN
               -- One that was posted since has no part in the images.
               AND c.position <= tl_position
               AND NOT (tl_holds AND threadline.is_held(c))
-            RETURNING c.transaction_id, c.id, c.captured_at, c.previous_key, c.record_key,
-                c.op = 'T' AND c.record_key IS NULL AS is_blind, pg_column_size(c.*) AS bytes
+            -- Few changes are of a moved or an unknown record.
+            RETURNING c.transaction_id, pg_column_size(c.*) AS bytes, c.previous_key IS NOT NULL AS is_moved,
+                c.op = 'T' AND c.record_key IS NULL AS is_blind,
+                CASE WHEN c.previous_key IS NOT NULL OR c.record_key IS NULL THEN c END AS change
         ), moved AS (
             INSERT INTO threadline.moved_keys (table_id, id, previous_key, record_key)
-            SELECT run.table_id, g.id, g.previous_key, g.record_key FROM gone AS g WHERE g.previous_key IS NOT NULL
+            SELECT run.table_id, (g.change).id, (g.change).previous_key, (g.change).record_key FROM gone AS g WHERE g.is_moved
             ON CONFLICT DO NOTHING
         )
         SELECT count(*), sum(g.bytes), array_agg(g.transaction_id),
-               max(g.id) FILTER (WHERE g.is_blind), max(g.captured_at) FILTER (WHERE g.is_blind),
-               (array_agg(g.transaction_id ORDER BY g.id DESC) FILTER (WHERE g.is_blind))[1]
+               max((g.change).id) FILTER (WHERE g.is_blind), max((g.change).captured_at) FILTER (WHERE g.is_blind),
+               (array_agg(g.transaction_id ORDER BY (g.change).id DESC) FILTER (WHERE g.is_blind))[1]
         INTO tl_purged, tl_bytes, tl_transactions, tl_blind_id, tl_blind_at, tl_blind_transaction
         FROM gone AS g;
         IF tl_blind_id IS NOT NULL THEN
@@ -92,7 +94,8 @@ BEGIN
 
     DELETE FROM threadline.ledger_transactions AS x
     WHERE x.id = ANY (ARRAY(
-            SELECT of.id FROM (SELECT DISTINCT unnest(tl_transactions) AS id) AS of
+            -- In their order, to read neighbouring pages.
+            SELECT of.id FROM (SELECT DISTINCT unnest(tl_transactions) AS id ORDER BY id OFFSET 0) AS of
             WHERE NOT EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = of.id)
               AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = of.id)
             -- Of entries that wait, only the first has the context. In the same statement, so that

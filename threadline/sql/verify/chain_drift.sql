@@ -98,8 +98,8 @@ BEGIN
     END IF;
 
     -- With the 4 MB that many servers have, sorting a long history takes twice as long.
-    IF pg_size_bytes(tl_work_mem) < pg_size_bytes('32MB') THEN
-        PERFORM set_config('work_mem', '32MB', true);
+    IF pg_size_bytes(tl_work_mem) < pg_size_bytes('64MB') THEN
+        PERFORM set_config('work_mem', '64MB', true);
     END IF;
     IF tl_renames IS NULL THEN
         tl_suspects := threadline.chain_suspects(

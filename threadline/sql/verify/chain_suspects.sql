@@ -17,15 +17,16 @@ AS $chain_suspects$
 DECLARE
     tl_suspects text[];
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $4' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $5' END);
-    tl_shows text := CASE WHEN not_compared = '{}' THEN 'w.shows' ELSE '(w.shows - $6)' END;
+    tl_next text := CASE WHEN not_compared = '{}' THEN 'w.next' ELSE '(w.next - $6)' END;
     tl_live text := CASE WHEN not_compared = '{}' THEN 'live.live_image' ELSE '(live.live_image - $6)' END;
 BEGIN
     EXECUTE threadline.filled(
         $query$
         WITH change AS (
-            -- `shows` is what a change found, `leaves` what it left; false stands for no row.
-            SELECT c.record_key, c.id, c.op IN ('D', 'T') AS is_end,
-                   CASE WHEN c.op = 'U' THEN CASE WHEN jsonb_typeof(c.changed_from) = 'object' AND jsonb_typeof(c.changed_to) = 'object' THEN c.changed_from END
+            -- `shows` is what a change found, `leaves` what it left; false stands for no row, and true
+            -- for an update that cannot be read.
+            SELECT c.record_key, c.id,
+                   CASE WHEN c.op = 'U' THEN CASE WHEN jsonb_typeof(c.changed_from) = 'object' AND jsonb_typeof(c.changed_to) = 'object' THEN c.changed_from ELSE 'true' END
                         WHEN c.op = 'I' THEN 'false'
                         WHEN jsonb_typeof(c.row_data) = 'object' THEN c.row_data ELSE '{}' END AS shows,
                    CASE WHEN c.op = 'U' THEN CASE WHEN jsonb_typeof(c.changed_to) = 'object' THEN c.changed_to ELSE '{}' END
@@ -33,31 +34,29 @@ BEGIN
                         ELSE 'false' END AS leaves
             FROM threadline.audit_changes AS c
             WHERE c.table_id = $1 AND c.transaction_id >= $2 AND c.captured_at >= $3 AND c.record_key IS NOT NULL AND {range: c.record_key}
-        ), neighbour AS (
-            SELECT c.*,
-                   lead(c.shows) OVER chain IS NULL AS is_last,
-                   -- The next change replaces exactly these values.
-                   lead(c.shows) OVER chain = c.leaves AS is_replaced,
-                   CASE WHEN c.shows IS NULL THEN true
-                        WHEN lag(c.leaves) OVER chain IS NULL OR lag(c.leaves) OVER chain = c.shows THEN false
-                        WHEN c.shows = 'false' OR lag(c.leaves) OVER chain = 'false' THEN true END AS is_broken
+            -- Computed once, and not again after the sort.
+            OFFSET 0
+        ), followed AS (
+            -- `next` is what the next change found; NULL for the last change.
+            SELECT c.*, lead(c.shows) OVER (PARTITION BY c.record_key ORDER BY c.id) AS next
             FROM change AS c
-            WINDOW chain AS (PARTITION BY c.record_key ORDER BY c.id)
         ), walked AS (
-            SELECT n.*,
-                   threadline.overlay(n.leaves) FILTER (WHERE n.is_replaced IS NOT true AND NOT n.is_end) OVER (
-                       PARTITION BY n.record_key ORDER BY n.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
-            FROM neighbour AS n
+            -- Without changes whose values the next one replaced, exactly as they were left.
+            SELECT f.*,
+                   threadline.overlay(f.leaves) FILTER (WHERE f.leaves <> 'false') OVER (
+                       PARTITION BY f.record_key ORDER BY f.id ROWS UNBOUNDED PRECEDING) AS known
+            FROM followed AS f
+            WHERE (f.next = f.leaves) IS NOT true OR f.shows = 'true'
         ), told AS (
-            SELECT w.record_key, w.is_end, w.is_last,
+            SELECT w.record_key, w.leaves = 'false' AS is_end, w.next IS NULL AS is_last, w.known,
                    -- Mostly the state is known in full. Otherwise objects agree about the columns that
                    -- both have if they merge to the same either way.
-                   CASE WHEN w.is_broken IS NOT NULL THEN w.is_broken
-                        WHEN w.known || {shows} = w.known THEN false
-                        ELSE (w.known || {shows} = {shows} || w.known) IS NOT true END AS is_broken,
-                   CASE WHEN w.is_last AND NOT w.is_end THEN coalesce(w.known || w.leaves, w.leaves) END AS known
+                   CASE WHEN 'true' IN (w.shows, w.next) THEN true
+                        WHEN w.next IS NULL THEN false
+                        WHEN 'false' IN (w.leaves, w.next) THEN true
+                        WHEN w.known || {next} = w.known THEN false
+                        ELSE (w.known || {next} = {next} || w.known) IS NOT true END AS is_broken
             FROM walked AS w
-            WHERE w.is_last OR w.is_broken IS NOT false
         ), doubtful AS (
             SELECT t.record_key
             FROM (SELECT * FROM told AS t WHERE t.is_broken OR t.is_last OFFSET 0) AS t
@@ -81,7 +80,7 @@ BEGIN
             'range: c.record_key', format(tl_range, 'c.record_key'),
             'range: k.key', format(tl_range, 'k.key'),
             'range: live', format(tl_range, '(' || live_key || ')'),
-            'live rows', live_rows, 'live key', live_key, 'live image', live_image, 'live', tl_live, 'shows', tl_shows))
+            'live rows', live_rows, 'live key', live_key, 'live image', live_image, 'live', tl_live, 'next', tl_next))
     INTO tl_suspects
     USING audited_table, threadline.first_transaction_since(since), since, after, up_to, not_compared, at_most;
     RETURN tl_suspects;

@@ -14,12 +14,6 @@ CREATE OR REPLACE FUNCTION threadline.referring_spans(
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 SET jit = off
 AS $referring_spans$
 #variable_conflict use_column
@@ -190,3 +184,4 @@ BEGIN
               SELECT s.ended_before FROM threadline.suspended_around(referring, 'infinity') AS s)), tl_renames, tl_key_types, referents, target;
 END
 $referring_spans$;
+SELECT threadline.pin_settings('threadline.referring_spans(integer, regclass, text[], integer, jsonb)');

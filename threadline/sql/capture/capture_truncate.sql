@@ -5,12 +5,6 @@
 CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
@@ -72,3 +66,4 @@ BEGIN
     END IF;
 END
 $$;
+SELECT threadline.pin_settings('threadline.capture_truncate(integer, oid, jsonb)');

@@ -3,12 +3,6 @@
 CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 AS $$
 DECLARE
     tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
@@ -29,3 +23,4 @@ BEGIN
     RETURN tl_image;
 END
 $$;
+SELECT threadline.pin_settings('threadline.row_image(anyelement)');

@@ -12,10 +12,7 @@ BEGIN ATOMIC
         string_agg(format('SET %s = %L', setting.name, setting.value), ' ' ORDER BY setting.name))
     FROM threadline.audited_tables AS t
     CROSS JOIN (SELECT threadline.settings_needed(target) AS names OFFSET 0) AS needed
-    JOIN (VALUES
-        ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
-        ('intervalstyle', 'postgres'), ('timezone', 'UTC')
-    ) AS setting (name, value)
+    JOIN threadline.text_settings() AS setting
         ON setting.name = ANY (needed.names) AND (
             setting.name <> 'timezone' OR t.policy ? 'hash'
             -- Ranges, composites and the like.

@@ -4,11 +4,6 @@
 CREATE OR REPLACE FUNCTION threadline.live_records(audited_table integer, former jsonb, keys text[], key_type text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
 AS $$
 DECLARE
     tl_relation regclass := threadline.readable(threadline.locate_table(audited_table));
@@ -31,3 +26,4 @@ BEGIN
     END IF;
 END
 $$;
+SELECT threadline.pin_settings('threadline.live_records(integer, jsonb, text[], text)');

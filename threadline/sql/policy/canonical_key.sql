@@ -6,12 +6,6 @@
 CREATE OR REPLACE FUNCTION threadline.canonical_key(audited_table integer, record_key text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -64,3 +58,4 @@ EXCEPTION
             USING ERRCODE = 'invalid_parameter_value';
 END
 $$;
+SELECT threadline.pin_settings('threadline.canonical_key(integer, text)');

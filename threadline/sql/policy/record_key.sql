@@ -5,12 +5,6 @@
 CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 AS $$
 DECLARE
     tl_part record;
@@ -48,3 +42,4 @@ BEGIN
     END;
 END
 $$;
+SELECT threadline.pin_settings('threadline.record_key(integer, record)');

@@ -4,12 +4,6 @@
 CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off
@@ -70,4 +64,5 @@ BEGIN
     END IF;
 END
 $$;
+SELECT threadline.pin_settings('threadline.record_replacement(regclass, regclass)');
 REVOKE ALL ON FUNCTION threadline.record_replacement(regclass, regclass) FROM PUBLIC;

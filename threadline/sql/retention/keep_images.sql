@@ -16,12 +16,7 @@ DECLARE
     tl_alterations jsonb := threadline.alterations_of(audited_table);
     -- If a TRUNCATE recorded only the number of rows, which rows it removed is unknown.
     tl_blind bigint;
-    -- An image does not follow from those before a gap in the audit, a write while capture was
-    -- suspended, or under another key.
-    tl_since timestamptz := (
-        SELECT greatest(t.audited_since, t.chained_since, s.ended_before)
-        FROM threadline.audited_tables AS t, threadline.suspended_around(t.id, run.kept_since) AS s
-        WHERE t.id = run.table_id);
+    tl_since timestamptz := threadline.images_follow_since(run);
 BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.ledger_changes AS c

@@ -20,10 +20,7 @@ DECLARE
             WHERE c.table_id = run.table_id AND c.previous_key IS NOT NULL AND c.id < tl_end);
     tl_work_mem text := current_setting('work_mem');
     tl_one_by_one boolean;
-    tl_since timestamptz := (
-        SELECT greatest(t.audited_since, t.chained_since, s.ended_before)
-        FROM threadline.audited_tables AS t, threadline.suspended_around(t.id, run.kept_since) AS s
-        WHERE t.id = run.table_id);
+    tl_since timestamptz := threadline.images_follow_since(run);
 BEGIN
     SELECT c.transaction_id, c.id INTO tl_to_transaction, tl_to_id
     FROM threadline.ledger_changes AS c

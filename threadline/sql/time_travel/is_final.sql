@@ -16,14 +16,7 @@ BEGIN
     IF instant > (CASE WHEN tl_old_snapshot THEN now() ELSE clock_timestamp() END) THEN
         RETURN false;
     END IF;
-    SELECT min(xact_id::text::numeric) INTO tl_later
-    FROM (
-        SELECT xact_id
-        FROM threadline.audit_transactions
-        WHERE opened_at > instant AND occurred_at > instant
-        ORDER BY opened_at
-        LIMIT 10
-    ) AS opened;
+    tl_later := threadline.writers_since(instant);
     IF tl_later <= pg_snapshot_xmin(pg_current_snapshot())::text::numeric THEN
         RETURN true;
     ELSIF pg_is_in_recovery() THEN

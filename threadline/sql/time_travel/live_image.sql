@@ -3,12 +3,6 @@
 CREATE OR REPLACE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 AS $$
 DECLARE
     tl_image jsonb;
@@ -20,3 +14,4 @@ BEGIN
     RETURN tl_image;
 END
 $$;
+SELECT threadline.pin_settings('threadline.live_image(integer, regclass, text)');

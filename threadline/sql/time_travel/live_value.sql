@@ -5,12 +5,6 @@ CREATE OR REPLACE FUNCTION threadline.live_value(
 ) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 AS $$
 DECLARE
     tl_value jsonb;
@@ -22,3 +16,4 @@ BEGIN
     RETURN tl_value;
 END
 $$;
+SELECT threadline.pin_settings('threadline.live_value(integer, regclass, text, text, text)');

@@ -1,8 +1,7 @@
 -- Returns the open transactions that wrote audited rows, or an action, and may have done so by an
 -- instant: `since` and `application_name` where the role may see them. A prepared transaction has
--- no session, but a name, the one with which it can be committed or rolled back. Open transactions that
--- began to write after others which began after the instant do not count: ids are assigned in the
--- order in which transactions first write.
+-- no session, but a name, the one with which it can be committed or rolled back. Those of
+-- threadline.writers_since() do not count.
 --
 -- An open transaction that wrote audited rows holds a lock on the journal; one that ended before
 -- the locks were read is visible to later snapshots. So query this first and read then.
@@ -15,16 +14,8 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    tl_later numeric;
+    tl_later numeric := threadline.writers_since(instant);
 BEGIN
-    SELECT min(xact_id::text::numeric) INTO tl_later
-    FROM (
-        SELECT xact_id
-        FROM threadline.audit_transactions
-        WHERE opened_at > instant AND occurred_at > instant
-        ORDER BY opened_at
-        LIMIT 10
-    ) AS opened;
     RETURN QUERY
     SELECT writes.pid, coalesce(a.xact_start, p.prepared), nullif(a.application_name, ''), p.gid
     FROM pg_locks AS writes

@@ -8,12 +8,6 @@ CREATE OR REPLACE FUNCTION threadline.rows_as_of(
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 SET jit = off
 AS $rows_as_of$
 DECLARE
@@ -320,5 +314,6 @@ BEGIN
     PERFORM threadline.refuse_suspended(tl_table.id, target, instant);
 END
 $rows_as_of$;
+SELECT threadline.pin_settings('threadline.rows_as_of(regclass, timestamptz)');
 COMMENT ON FUNCTION threadline.rows_as_of(regclass, timestamptz) IS
     'Every row of an audited table as it was at an instant';

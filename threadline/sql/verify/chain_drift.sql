@@ -26,12 +26,6 @@ CREATE OR REPLACE FUNCTION threadline.chain_drift(
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, threadline, pg_temp
-SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD'
-SET intervalstyle = 'postgres'
-SET bytea_output = 'hex'
-SET extra_float_digits = 1
-SET array_nulls = on
 SET enable_nestloop = off
 SET jit = off
 AS $chain_drift$
@@ -230,5 +224,6 @@ BEGIN
     PERFORM set_config('work_mem', tl_work_mem, true);
 END
 $chain_drift$;
+SELECT threadline.pin_settings('threadline.chain_drift(regclass, timestamptz, integer, text, text)');
 COMMENT ON FUNCTION threadline.chain_drift(regclass, timestamptz, integer, text, text) IS
     'Records of an audited table whose changes do not agree with each other or with the live rows: something was written bypassing the triggers';

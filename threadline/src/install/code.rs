@@ -15,6 +15,8 @@ macro_rules! code {
 
 // An object comes after those that it calls.
 code! {
+    "codegen/text_settings",
+    "codegen/pin_settings",
     "capture/key_text",
     "capture/bounded_key",
     "capture/is_digest",
@@ -251,6 +253,8 @@ code! {
     "retention/purgeable",
     "retention/overlay",
     "retention/keep_ends",
+    "time_travel/suspended_around",
+    "retention/images_follow_since",
     "retention/keep_images",
     "retention/keep_images_ahead",
     "retention/keeps_images_ahead",
@@ -288,6 +292,7 @@ code! {
     "read/first_transaction_since",
     "read/last_transaction_by",
     "time_travel/replayed_until",
+    "time_travel/writers_since",
     "time_travel/open_writers",
     "time_travel/why_not_final",
     "time_travel/is_final",
@@ -314,7 +319,6 @@ code! {
     "time_travel/await_final",
     "time_travel/blind_truncates",
     "time_travel/truncated_unseen",
-    "time_travel/suspended_around",
     "time_travel/refuse_suspended",
     "time_travel/final_record",
     "time_travel/record_as_of",

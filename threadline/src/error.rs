@@ -2,7 +2,7 @@ mod class;
 mod failure;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use diesel::result::Error as DieselError;
 
@@ -120,6 +120,11 @@ pub enum ErrorKind {
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
+    }
+
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        Self::new(ErrorKind::Io { path, source })
     }
 
     #[doc(hidden)]

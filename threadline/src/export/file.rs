@@ -3,7 +3,7 @@ use std::io::{self, BufWriter, ErrorKind as Io, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// The number of names that are tried until one is free.
 const ATTEMPTS: u32 = 1000;
@@ -36,7 +36,7 @@ impl Partial {
                 Err(error) if error.kind() == Io::AlreadyExists && attempt < ATTEMPTS => {
                     attempt += 1;
                 }
-                Err(error) => return Err(io_error(&partial, error)),
+                Err(error) => return Err(Error::io(&partial, error)),
             }
         }
     }
@@ -50,7 +50,7 @@ impl Partial {
         self.file
             .sync_all()
             .and_then(|()| fs::rename(&self.partial, &self.path))
-            .map_err(|source| io_error(&self.path, source))?;
+            .map_err(|source| Error::io(&self.path, source))?;
         self.complete = true;
         Ok(())
     }
@@ -72,11 +72,4 @@ fn create_new(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn io_error(path: &Path, source: io::Error) -> Error {
-    Error::new(ErrorKind::Io {
-        path: path.to_owned(),
-        source,
-    })
 }

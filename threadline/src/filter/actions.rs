@@ -168,15 +168,8 @@ impl ActionFilter {
                 all.push(format!("a.{column} = {value}"));
             }
         }
-        match &self.status {
-            None => {}
-            Some(ActionStatus::Ok) => all.push("a.status = 'ok'".to_owned()),
-            // The second half matches the partial index on failures.
-            Some(status) => {
-                let status = binds.text(status.as_str());
-                all.push(format!("a.status = {status} AND a.status <> 'ok'"));
-            }
-        }
+        let status = self.status.as_ref();
+        all.extend(status.map(|status| of_status(status, binds)));
         if let Some(actor) = &self.actor {
             all.push(by_actor("a", actor, binds));
         } else if let Some(kind) = &self.actor_type {
@@ -220,6 +213,18 @@ pub(crate) fn by_actor(row: &str, actor: &ActorRef, binds: &mut Binds) -> String
             format!("{row}.actor_type = {kind} AND {row}.actor_id = {id}")
         }
         None => format!("{row}.actor_type = {kind} AND {row}.actor_id IS NULL"),
+    }
+}
+
+/// Returns the condition that the action `a` has a status.
+pub(crate) fn of_status(status: &ActionStatus, binds: &mut Binds) -> String {
+    match status {
+        ActionStatus::Ok => "a.status = 'ok'".to_owned(),
+        // The second half matches the partial index on failures.
+        status => {
+            let status = binds.text(status.as_str());
+            format!("a.status = {status} AND a.status <> 'ok'")
+        }
     }
 }
 

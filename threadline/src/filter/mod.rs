@@ -21,7 +21,7 @@ pub use parse::{Day, instant, record, relative};
 pub use record_key::RecordKey;
 pub use scope::{Scope, TableScope};
 
-pub(crate) use actions::{CHANGED_NOTHING, by_actor};
+pub(crate) use actions::{CHANGED_NOTHING, by_actor, of_status};
 
 pub(crate) use except::NamedColumns;
 pub(crate) use named::{named, once};

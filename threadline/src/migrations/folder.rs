@@ -79,7 +79,7 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
         .into_iter()
         .map(|(version, name)| {
             let path = dir.join(&name).join("up.sql");
-            let up = fs::read_to_string(&path).map_err(|e| io_error(&path, e))?;
+            let up = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
             let down = fs::read_to_string(dir.join(&name).join("down.sql")).unwrap_or_default();
             Ok(Migration {
                 version,
@@ -109,7 +109,7 @@ pub(super) fn write(
         // Under a name that Diesel ignores until both files are complete.
         let unfinished = dir.join(format!(".{folder}"));
         let finished = dir.join(&folder);
-        fs::create_dir_all(&unfinished).map_err(|e| io_error(&unfinished, e))?;
+        fs::create_dir_all(&unfinished).map_err(|e| Error::io(&unfinished, e))?;
         let mut files = vec![];
         let (up, down) = match &migration.sql {
             NewSql::Texts(texts) => texts.clone(),
@@ -122,9 +122,9 @@ pub(super) fn write(
         files.extend([("up.sql", up), ("down.sql", down)]);
         for (name, text) in files {
             let path = unfinished.join(name);
-            fs::write(&path, text).map_err(|e| io_error(&path, e))?;
+            fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
         }
-        fs::rename(&unfinished, &finished).map_err(|e| io_error(&finished, e))?;
+        fs::rename(&unfinished, &finished).map_err(|e| Error::io(&finished, e))?;
         written.push(finished);
     }
     Ok(written)
@@ -158,13 +158,6 @@ fn time_after(dir: &Path, present: &[Migration]) -> Result<NaiveDateTime, Error>
                 dir.display()
             ))
         })
-}
-
-fn io_error(path: &Path, source: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 pub(super) fn migrations_error(message: String) -> Error {

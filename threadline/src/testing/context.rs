@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use diesel::result::Error as DieselError;
 
 use super::Recorded;
-use super::recording::{or_panic, read};
+use super::recording::{actions_where, changes_where, or_panic, read};
 #[cfg(feature = "diesel-async")]
 use crate::connection::Asynchronous;
 use crate::connection::{AuditConnection, BlockingConnection};
 use crate::context::{ActorRef, AuditContext};
-use crate::statement::{Bind, Typed};
+use crate::statement::Bind;
 use crate::transactions::AuditExt;
 #[cfg(feature = "diesel-async")]
 use crate::transactions::{AsyncAuditExt, TransactionWork};
@@ -150,7 +150,7 @@ pub fn recorded_under<'c, C: AuditConnection>(
         panic!("the context has no correlation id; make it with `threadline::testing::context`");
     };
     let bind = || [Bind::Text(id.to_owned())];
-    let changes = Typed::new(include_str!("under_correlation.sql"), bind());
-    let actions = Typed::new(include_str!("actions_under_correlation.sql"), bind());
+    let changes = changes_where("opened.correlation_id = {0}", bind());
+    let actions = actions_where("a.correlation_id = {0}", bind());
     C::answer(async move { or_panic(read(conn, changes, actions).await) })
 }

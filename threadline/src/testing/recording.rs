@@ -106,19 +106,26 @@ impl Recording {
 
     fn changes(&self) -> Typed<ChangeSql> {
         match &self.start.transaction {
-            Some(transaction) => Typed::new(
-                include_str!("changes_in_transaction.sql"),
+            // Transaction ids start again after a restore.
+            Some(transaction) => changes_where(
+                "opened.xact_id = {0}::xid8 AND opened.occurred_at = now() AND changes.id > {1}",
                 [
                     Bind::Text(transaction.clone()),
                     Bind::BigInt(self.start.entry),
                 ],
             ),
-            None => Typed::new(include_str!("changes_of_session.sql"), self.session()),
+            None => changes_where(
+                "starts_with(opened.application_name, {0}) AND opened.opened_at >= {1}",
+                self.session(),
+            ),
         }
     }
 
     fn actions(&self) -> Typed<ActionSql> {
-        Typed::new(include_str!("actions_of_session.sql"), self.session())
+        actions_where(
+            "starts_with(a.application_name, {0}) AND a.occurred_at >= {1}",
+            self.session(),
+        )
     }
 
     fn session(&self) -> [Bind; 2] {
@@ -127,6 +134,18 @@ impl Recording {
             Bind::Instant(self.start.at),
         ]
     }
+}
+
+/// Returns the query of changes and their transactions, `opened`, under a condition.
+pub(super) fn changes_where(condition: &str, binds: impl Into<Vec<Bind>>) -> Typed<ChangeSql> {
+    let sql = filled(include_str!("changes.sql"), &[("condition", condition)]);
+    Typed::new(sql, binds)
+}
+
+/// Returns the query of actions `a` under a condition.
+pub(super) fn actions_where(condition: &str, binds: impl Into<Vec<Bind>>) -> Typed<ActionSql> {
+    let sql = filled(include_str!("actions.sql"), &[("condition", condition)]);
+    Typed::new(sql, binds)
 }
 
 /// Returns the results of both queries, with the columns of the changed tables.

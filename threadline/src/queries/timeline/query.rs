@@ -12,7 +12,7 @@ use super::values::Values;
 use crate::action::{ActionStatus, AuditAction};
 use crate::connection::AuditConnection;
 use crate::error::Error;
-use crate::filter::{ActionFilter, Filter, FilterError, Key, RecordKey};
+use crate::filter::{ActionFilter, Filter, FilterError, Key, RecordKey, by_actor, of_status};
 use crate::queries::RECORD_CHANGES;
 use crate::queries::overview::OverviewSql;
 use crate::queries::page::ChangePlace;
@@ -573,13 +573,8 @@ impl<'a> Plan<'a> {
     fn actor_conditions(&self, parts: &mut Parts) {
         let filter = self.filter;
         if let Some(actor) = &filter.actor {
-            let kind = parts.binds.text(actor.actor_type().as_str());
-            parts.transaction.push(format!("x.actor_type = {kind}"));
-            let id = match actor.id() {
-                Some(id) => format!("x.actor_id = {}", parts.binds.text(id)),
-                None => "x.actor_id IS NULL".to_owned(),
-            };
-            parts.transaction.push(id);
+            let condition = by_actor("x", actor, &mut parts.binds);
+            parts.transaction.push(condition);
         } else if filter.without_actor {
             parts.transaction.push("x.actor_type IS NULL".to_owned());
         } else if let Some(kind) = &filter.actor_type {
@@ -631,17 +626,10 @@ impl<'a> Plan<'a> {
                 parts.action.push(format!("a.{column} = {value}"));
             }
         }
-        match &filter.status {
-            None => {}
-            Some(ActionStatus::Ok) => parts.action.push("a.status = 'ok'".to_owned()),
-            // The second half matches the partial index on failures.
-            Some(status) => {
-                let status = parts.binds.text(status.as_str());
-                parts
-                    .action
-                    .push(format!("a.status = {status} AND a.status <> 'ok'"));
-            }
-        }
+        let status = filter.status.as_ref();
+        parts
+            .action
+            .extend(status.map(|status| of_status(status, &mut parts.binds)));
     }
 }
 

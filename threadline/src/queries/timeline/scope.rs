@@ -10,7 +10,7 @@ use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::filter::{
-    Columns, Filter, FilterError, FoundTable, FoundTables, Rows, Scope, TableScope,
+    Columns, Filter, FilterError, FoundTable, FoundTables, Rows, Scope, TableScope, by_actor,
 };
 use crate::record::AuditChange;
 use crate::run;
@@ -172,13 +172,8 @@ impl<'a> KnownScope<'a> {
             parts.change.push("false".to_owned());
         }
         if let Some(actor) = &self.scope.actor {
-            let kind = parts.binds.text(actor.actor_type().as_str());
-            parts.transaction.push(format!("x.actor_type = {kind}"));
-            let id = match actor.id() {
-                Some(id) => format!("x.actor_id = {}", parts.binds.text(id)),
-                None => "x.actor_id IS NULL".to_owned(),
-            };
-            parts.transaction.push(id);
+            let condition = by_actor("x", actor, &mut parts.binds);
+            parts.transaction.push(condition);
         }
         for (key, value) in &self.scope.metadata {
             let condition = parts.binds.json_equals("x.meta", key, value);

@@ -4,7 +4,7 @@ FROM (
     SELECT changes.*
     FROM threadline.audit_transactions AS opened
     JOIN threadline.audit_changes AS changes ON changes.transaction_id = opened.id
-    WHERE opened.correlation_id = {0}
+    WHERE {condition}
 ) AS c
 {change tables}
 ORDER BY c.id

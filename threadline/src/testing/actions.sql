@@ -1,4 +1,4 @@
 SELECT {action columns}
 FROM threadline.audit_actions AS a
-WHERE starts_with(a.application_name, {0}) AND a.occurred_at >= {1}
+WHERE {condition}
 ORDER BY a.id

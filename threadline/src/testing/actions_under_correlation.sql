@@ -1,4 +1,0 @@
-SELECT {action columns}
-FROM threadline.audit_actions AS a
-WHERE a.correlation_id = {0}
-ORDER BY a.id

@@ -7,6 +7,7 @@
 pub mod console;
 mod dice;
 pub mod models;
+pub mod notes;
 mod psql;
 pub mod socket;
 
@@ -243,6 +244,13 @@ pub fn error_of(conn: &mut PgConnection, sql: &str) -> String {
     conn.transaction(|conn| diesel::sql_query(sql).execute(conn))
         .expect_err(sql)
         .to_string()
+}
+
+/// Asserts that a statement fails with an error that contains a message.
+#[track_caller]
+pub fn assert_refused(conn: &mut PgConnection, sql: &str, message: &str) {
+    let error = error_of(conn, sql);
+    assert!(error.contains(message), "{error}");
 }
 
 /// Returns the single value of a query, as text.

@@ -6,12 +6,8 @@ use serde_json::json;
 use threadline::{
     Action, ActionError, ActionStatus, ActorRef, AuditContext, AuditExt, ErrorKind, record_action,
 };
+use threadline_tests::notes::{NOTES, insert};
 use threadline_tests::{Database, rows, run, value};
-
-const NOTES: &str = "
-    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
-    SELECT threadline.audit('notes');
-";
 
 fn user(id: &str) -> AuditContext {
     AuditContext::builder(ActorRef::user(id).unwrap())
@@ -20,10 +16,6 @@ fn user(id: &str) -> AuditContext {
         .job_id("j-1")
         .build()
         .unwrap()
-}
-
-fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
-    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
 fn refused(result: Result<threadline::AuditAction, threadline::Error>) -> String {

@@ -28,23 +28,14 @@ use std::task::Poll;
 
 use diesel::{PgConnection, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use threadline::{ActorRef, AuditContext};
+use threadline_tests::notes::{NOTES, recorded, user};
 use threadline_tests::{Database, rows, run};
 use tokio::task::JoinHandle;
-
-const NOTES: &str = "
-    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
-    SELECT threadline.audit('notes');
-";
 
 fn database() -> Database {
     let database = Database::new();
     run(&mut database.connect(), NOTES);
     database
-}
-
-fn user(id: impl ToString) -> AuditContext {
-    AuditContext::new(ActorRef::user(id).unwrap())
 }
 
 async fn connect(database: &Database) -> AsyncPgConnection {
@@ -99,6 +90,40 @@ async fn completed<T>(requests: Vec<JoinHandle<Option<QueryResult<T>>>>) -> BTre
     completed
 }
 
+/// Waits until requests that [`polls_of`] cuts are over, and asserts that no change has an actor
+/// other than `its_own`, a condition, allows. Returns the numbers of the requests that completed,
+/// and the keys in the table.
+async fn over<T, P>(
+    requests: Vec<JoinHandle<Option<QueryResult<T>>>>,
+    pool: P,
+    conn: &mut PgConnection,
+    its_own: &str,
+) -> (BTreeSet<i32>, BTreeSet<String>) {
+    let done = completed(requests).await;
+    drop(pool);
+    until_idle(conn).await;
+    let wrong = rows(
+        conn,
+        &format!(
+            "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes
+             WHERE actor_type IS DISTINCT FROM 'user' OR NOT ({its_own})"
+        ),
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    (done, kept(conn).into_iter().collect())
+}
+
+/// Asserts that of work that was dropped after so many polls, unless it was `whole`, either
+/// nothing is recorded or `all`: it is unknown whether its COMMIT was sent. `after` is what came
+/// after it.
+#[track_caller]
+fn assert_all_or_nothing(seen: &[String], polls: usize, whole: bool, all: &[&str], after: &[&str]) {
+    assert!(
+        seen == after && !whole || seen == [all, after].concat(),
+        "{polls} polls: {seen:?}"
+    );
+}
+
 /// Waits until no other session of the database runs a statement: a commit that was sent
 /// before its request was dropped has taken effect then.
 async fn until_idle(conn: &mut PgConnection) {
@@ -107,15 +132,6 @@ async fn until_idle(conn: &mut PgConnection) {
     while rows(conn, busy) != ["0"] {
         tokio::task::yield_now().await;
     }
-}
-
-/// Returns each recorded change as `key | actor | origin`, oldest first.
-fn recorded(conn: &mut PgConnection) -> Vec<String> {
-    rows(
-        conn,
-        "SELECT key ->> 'id', coalesce(actor_type || ':' || actor_id, actor_type, '-'), actor_origin
-         FROM threadline.changes ORDER BY id",
-    )
 }
 
 /// Returns the keys in the table.

@@ -20,33 +20,7 @@ mod transactions;
 mod values;
 
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext};
-use threadline_tests::rows;
-
-const NOTES: &str = "
-    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
-    SELECT threadline.audit('notes');
-";
-
-fn user(id: impl ToString) -> AuditContext {
-    AuditContext::new(ActorRef::user(id).unwrap())
-}
-
-fn insert(
-    conn: &mut impl diesel::connection::LoadConnection<Backend = diesel::pg::Pg>,
-    id: i32,
-) -> QueryResult<usize> {
-    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
-}
-
-/// Returns each recorded change as `key actor origin`, oldest first.
-fn recorded(conn: &mut PgConnection) -> Vec<String> {
-    rows(
-        conn,
-        "SELECT key ->> 'id', coalesce(actor_type || ':' || actor_id, actor_type, '-'), actor_origin
-         FROM threadline.changes ORDER BY id",
-    )
-}
+use threadline_tests::notes::{NOTES, insert, recorded, user};
 
 fn transactions(conn: &mut PgConnection) -> i64 {
     threadline_tests::value(conn, "SELECT count(*) FROM threadline.audit_transactions")

@@ -20,7 +20,8 @@ mod random;
 mod subject;
 
 use chrono::NaiveDate;
-use diesel::PgConnection;
+use diesel::{Identifiable, PgConnection, Queryable, Selectable};
+use threadline::Audited;
 use threadline_tests::{Database, run, value};
 
 diesel::table! {
@@ -41,15 +42,7 @@ diesel::table! {
     }
 }
 
-#[derive(
-    diesel::Queryable,
-    diesel::Selectable,
-    diesel::Identifiable,
-    Debug,
-    Clone,
-    PartialEq,
-    threadline::Audited,
-)]
+#[derive(Queryable, Selectable, Identifiable, Debug, Clone, PartialEq, Audited)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 #[audited(personal(email, born))]
 pub(crate) struct User {
@@ -59,15 +52,7 @@ pub(crate) struct User {
     pub(crate) plan: String,
 }
 
-#[derive(
-    diesel::Queryable,
-    diesel::Selectable,
-    diesel::Identifiable,
-    Debug,
-    Clone,
-    PartialEq,
-    threadline::Audited,
-)]
+#[derive(Queryable, Selectable, Identifiable, Debug, Clone, PartialEq, Audited)]
 #[diesel(table_name = addresses, check_for_backend(diesel::pg::Pg))]
 #[audited(personal(street), subject(user_id = users))]
 pub(crate) struct Address {

@@ -11,6 +11,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Audited, Cursor, ErrorKind, Operation, actor_history,
     correlated, record_action, transaction,
 };
+use threadline_tests::notes::{insert, user};
 use threadline_tests::{Database, run, value};
 
 const NOTES: &str = "
@@ -18,14 +19,6 @@ const NOTES: &str = "
     CREATE TABLE tags (id int PRIMARY KEY);
     SELECT threadline.audit('notes'), threadline.audit('tags');
 ";
-
-fn user(id: &str) -> AuditContext {
-    AuditContext::new(ActorRef::user(id).unwrap())
-}
-
-fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
-    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
-}
 
 /// Writes many transactions of several actors, every tenth of them by `user:hot`.
 fn load(conn: &mut PgConnection, transactions: i32) {

@@ -65,6 +65,22 @@ impl Copy {
         }
     }
 
+    /// Takes a copy before each of the statements and after the last, asserts that the audit
+    /// returns each copy in the end, and returns them.
+    #[track_caller]
+    fn around_each(conn: &mut PgConnection, table: &str, statements: &[&str]) -> Vec<Self> {
+        let mut copies = vec![];
+        for statement in statements {
+            copies.push(Self::of(conn, table));
+            run(conn, statement);
+        }
+        copies.push(Self::of(conn, table));
+        for copy in &copies {
+            copy.is_what_was(conn);
+        }
+        copies
+    }
+
     /// Asserts that the audit returns the copy, queried for all rows at once and for each
     /// key that ever existed.
     #[track_caller]

@@ -22,10 +22,7 @@ use tokio::net::TcpListener;
 
 /// Creates the data of a small invoicing service in which a user divided amounts by a hundred.
 fn with_incident() -> Database {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, mut conn) = Database::with(
         "CREATE TABLE members (id bigint PRIMARY KEY, name text NOT NULL, email text);
          CREATE TABLE invoices (id bigint PRIMARY KEY, member_id bigint NOT NULL REFERENCES members,
                                 number text NOT NULL, amount numeric NOT NULL, status text NOT NULL, terms jsonb);

@@ -350,10 +350,7 @@ fn rights_that_were_given_before_end_with_protection() {
 /// Somebody created it under a wrong `search_path`, or moved it, and needs its rows.
 #[test]
 fn a_table_of_the_application_in_the_schema_of_the_audit_is_moved_out_and_not_dropped() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE orders (id int PRIMARY KEY, parent int REFERENCES orders);
          CREATE INDEX ON orders (parent);
          SELECT threadline.audit('orders');

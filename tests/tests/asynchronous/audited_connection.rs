@@ -1,7 +1,6 @@
 //! Code without any reference to the audit, on connections that carry the current
 //! context.
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use diesel::pg::Pg;
@@ -14,9 +13,9 @@ use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection,
 };
 use threadline::{AsyncAuditExt, Audited, AuditedConnection, InContextExt, record_action};
-use threadline_tests::{Database, Sent, rows, value};
+use threadline_tests::{Database, Sent, value};
 
-use super::{completed, cut, database, insert, kept, polls_of, recorded, until_idle, user};
+use super::{assert_all_or_nothing, cut, database, insert, kept, over, polls_of, recorded, user};
 
 type Conn = AuditedConnection<AsyncPgConnection>;
 
@@ -311,13 +310,8 @@ async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
                 Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
                 Err(error) => panic!("{polls} polls: {error}"),
             }
-            // When a future is dropped, it is unknown whether its COMMIT was sent.
-            let committed = [&first[..], &expected].concat();
             let seen = recorded(&mut database.connect());
-            assert!(
-                seen == expected && !whole || seen == committed,
-                "{polls} polls: {seen:?}"
-            );
+            assert_all_or_nothing(&seen, polls, whole, &first, &expected);
         }
     );
 }
@@ -341,11 +335,7 @@ async fn a_statement_that_is_dropped_does_not_lend_its_context() {
                 "4 | user:4 | task-local",
                 "5 | user:4 | task-local",
             ];
-            let committed = [&["1 | user:1 | task-local"][..], &expected].concat();
-            assert!(
-                seen == expected && !whole || seen == committed,
-                "{polls} polls: {seen:?}"
-            );
+            assert_all_or_nothing(&seen, polls, whole, &["1 | user:1 | task-local"], &expected);
         }
     );
 }
@@ -426,11 +416,7 @@ macro_rules! lent_again {
                 "6 | - | none",
             ];
             let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
-            let committed = [&first[..], &expected].concat();
-            assert!(
-                seen == expected && !whole || seen == committed,
-                "{polls} polls: {seen:?}"
-            );
+            assert_all_or_nothing(&seen, polls, whole, &first, &expected);
             if whole {
                 break;
             }
@@ -490,18 +476,9 @@ async fn requests_over_four_connections_keep_their_own_actors_when_some_are_canc
             tokio::spawn(cut(request.in_context(user(number)), polls_of(number)))
         })
         .collect();
-    let done = completed(requests).await;
-    drop(pool);
     let conn = &mut database.connect();
-    until_idle(conn).await;
-    let wrong = rows(
-        conn,
-        "SELECT key ->> 'id', actor_type, actor_id FROM threadline.changes
-         WHERE actor_type IS DISTINCT FROM 'user'
-            OR (actor_id::int - (key ->> 'id')::int) % 300 <> 0",
-    );
-    assert_eq!(wrong, Vec::<String>::new());
-    let kept: BTreeSet<String> = kept(conn).into_iter().collect();
+    let its_own = "(actor_id::int - (key ->> 'id')::int) % 300 = 0";
+    let (done, kept) = over(requests, pool, conn, its_own).await;
     for number in done {
         for id in [number, REQUESTS + number, 2 * REQUESTS + number] {
             assert!(kept.contains(&id.to_string()), "{id} is lost");

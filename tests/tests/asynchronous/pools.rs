@@ -6,7 +6,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, bb8, deadpoo
 use threadline::AsyncAuditExt;
 use threadline_tests::Database;
 
-use super::{cut, database, insert, recorded, user};
+use super::{assert_all_or_nothing, cut, database, insert, recorded, user};
 
 fn manager(database: &Database) -> AsyncDieselConnectionManager<AsyncPgConnection> {
     AsyncDieselConnectionManager::new(database.url())
@@ -49,11 +49,7 @@ macro_rules! lent_again {
                 Err(Error::BrokenTransactionManager) => broken += 1,
                 Err(error) => panic!("{polls} polls: {error}"),
             }
-            let committed = [&["1 | user:1 | explicit"][..], &expected].concat();
-            assert!(
-                seen == expected && !whole || seen == committed,
-                "{polls} polls: {seen:?}"
-            );
+            assert_all_or_nothing(&seen, polls, whole, &["1 | user:1 | explicit"], &expected);
             if whole {
                 break;
             }

@@ -856,10 +856,7 @@ fn a_table_of_which_no_column_is_left_to_record() {
 /// The audit cannot read its rows, which are on another server.
 #[test]
 fn a_truncate_that_reaches_a_foreign_partition_says_that_it_could_not_see_all_rows() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE EXTENSION postgres_fdw;
          DO $$ BEGIN
              EXECUTE format('CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',

@@ -6,9 +6,7 @@ use diesel::PgConnection;
 
 /// Creates a table whose triggers write to it, with nothing recorded yet.
 fn table(triggers: &str) -> (Database, PgConnection) {
-    let database = Database::new();
-    let mut conn = database.connect();
-    run(&mut conn, include_str!("is_chain.sql"));
+    let (database, mut conn) = Database::with(include_str!("is_chain.sql"));
     run(
         &mut conn,
         &format!(

@@ -208,10 +208,7 @@ fn a_swap_that_is_taken_back_gives_the_history_back() {
 /// A reader of the finding runs it as it is.
 #[test]
 fn the_fix_for_a_replaced_table_records_nothing_that_was_withheld() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE members (id int PRIMARY KEY, email text, hash text, ssn text, pin text, note text, loud text GENERATED ALWAYS AS (upper(email)) STORED);
          SELECT threadline.audit('members', mask => ARRAY['email'], exclude => ARRAY['hash'], hash => ARRAY['ssn'], plain => ARRAY['pin']);
          ALTER TABLE members RENAME hash TO digest;

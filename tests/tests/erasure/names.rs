@@ -1,6 +1,6 @@
 //! Columns that are renamed, dropped, added again or generated from others.
 
-use threadline_tests::{Database, error_of, rows, run, value};
+use threadline_tests::{Database, assert_refused, rows, run, value};
 
 use crate::{DRIFT, audit_contents, complete, erase, people, stores};
 
@@ -83,13 +83,13 @@ fn chosen_columns_are_erased_by_any_name_that_they_had() {
         ),
         ("emial", "columns of table public.users were renamed"),
     ] {
-        let error = error_of(
+        assert_refused(
             conn,
             &format!(
                 "SELECT threadline.begin_erasure('users', '42', 'r', columns => '{{{column}}}')"
             ),
+            message,
         );
-        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -225,13 +225,10 @@ fn columns_generated_from_personal_ones_are_erased() {
         conn,
         "CREATE TABLE logins (email text NOT NULL, name text GENERATED ALWAYS AS (lower(email)) STORED PRIMARY KEY)",
     );
-    let error = error_of(
+    assert_refused(
         conn,
         "SELECT threadline.audit('logins', personal => ARRAY['email'])",
-    );
-    assert!(
-        error.contains("column name belongs to the primary key of public.logins"),
-        "{error}"
+        "column name belongs to the primary key of public.logins",
     );
 }
 
@@ -278,10 +275,10 @@ fn tables_that_are_gone_hinder_no_erasure_of_others() {
          INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
     );
     run(conn, "ALTER TABLE companies RENAME TO firms");
-    let error = error_of(conn, "SELECT threadline.begin_erasure('users', '42', 'r')");
-    assert!(
-        error.contains("column company_id of table public.orders names the records of companies"),
-        "{error}"
+    assert_refused(
+        conn,
+        "SELECT threadline.begin_erasure('users', '42', 'r')",
+        "column company_id of table public.orders names the records of companies",
     );
     run(conn, "DROP TABLE orders, firms");
     erase(conn, "'users', '42'");

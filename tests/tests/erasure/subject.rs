@@ -21,6 +21,27 @@ fn exported(conn: &mut diesel::PgConnection, export: SubjectExport) -> Vec<Value
     out
 }
 
+/// Jane pays the plan of a person under a request, with an action; then that person is held.
+fn pay_and_hold(conn: &mut diesel::PgConnection, request: &str, plan: &str, person: &str) {
+    let context = AuditContext::builder(ActorRef::user("42").unwrap())
+        .request_id(request)
+        .build()
+        .unwrap();
+    conn.audited_transaction(&context, |conn| {
+        run(
+            conn,
+            &format!("UPDATE users SET plan = '{plan}' WHERE id = {person}"),
+        );
+        threadline::record_action(conn, threadline::Action::new("plan.paid").reason("a gift"))?;
+        Ok::<_, threadline::Error>(())
+    })
+    .unwrap();
+    let _ = Hold::new("lawsuit 17")
+        .record("users", person)
+        .place(conn)
+        .unwrap();
+}
+
 fn of_kind<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["kind"] == kind).collect()
 }
@@ -28,20 +49,7 @@ fn of_kind<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
 #[test]
 fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
     let (_, conn) = &mut jane_and_bob();
-    let context = AuditContext::builder(ActorRef::user("42").unwrap())
-        .request_id("r-1")
-        .build()
-        .unwrap();
-    conn.audited_transaction(&context, |conn| {
-        run(conn, "UPDATE users SET plan = 'bob paid' WHERE id = 43");
-        threadline::record_action(conn, threadline::Action::new("plan.paid").reason("a gift"))?;
-        Ok::<_, threadline::Error>(())
-    })
-    .unwrap();
-    let _ = Hold::new("lawsuit 17")
-        .record("users", "43")
-        .place(conn)
-        .unwrap();
+    pay_and_hold(conn, "r-1", "bob paid", "43");
     for posted in [false, true] {
         if posted {
             run(conn, "SELECT threadline.post()");
@@ -106,20 +114,7 @@ fn redacted_values_are_hidden_in_the_export_of_a_subject() {
 fn the_same_as_csv_in_which_no_cell_is_a_formula() {
     let (_, conn) = &mut jane_and_bob();
     run(conn, "INSERT INTO addresses VALUES (9, 42, 'x', 'Bern')");
-    let context = AuditContext::builder(ActorRef::user("42").unwrap())
-        .request_id("=cmd()")
-        .build()
-        .unwrap();
-    conn.audited_transaction(&context, |conn| {
-        run(conn, "UPDATE users SET plan = 'paid' WHERE id = 42");
-        threadline::record_action(conn, threadline::Action::new("plan.paid").reason("a gift"))?;
-        Ok::<_, threadline::Error>(())
-    })
-    .unwrap();
-    let _ = Hold::new("lawsuit 17")
-        .record("users", "42")
-        .place(conn)
-        .unwrap();
+    pay_and_hold(conn, "=cmd()", "paid", "42");
     let person = || SubjectExport::of("users", "42").actor(ActorRef::user("42").unwrap());
     let lines = exported(conn, person());
 

@@ -116,12 +116,9 @@ fn ids_that_start_again_beside_others_keep_the_order_of_changes() {
         (true, 4, true, true),
     ] {
         let case = format!("{posted_before} {first} {also_set} {post_all}");
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
-            &format!("{ITEMS} INSERT INTO items SELECT i, 'a' FROM generate_series(1, 9) AS i"),
-        );
+        let (_, conn) = &mut Database::with(&format!(
+            "{ITEMS} INSERT INTO items SELECT i, 'a' FROM generate_series(1, 9) AS i"
+        ));
         if posted_before {
             post(conn).unwrap();
         }
@@ -202,14 +199,11 @@ fn a_poster_that_is_killed_loses_and_doubles_nothing() {
 /// These are for requests. Posting takes longer the more waits, and would never be done again.
 #[test]
 fn neither_a_timeout_nor_the_isolation_level_of_the_role_stops_posting() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1)",
     );
     for by_worker in [false, true] {
-        let posted = through_a_timeout(&database, |mut poster| {
+        let posted = through_a_timeout(database, |mut poster| {
             if !by_worker {
                 return post(&mut poster);
             }

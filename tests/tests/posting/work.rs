@@ -143,10 +143,7 @@ fn called(conn: &mut PgConnection, statements: &str, at_least: i32) -> Vec<Strin
 /// Upserts, polls of a queue and optimistic locking often touch no row.
 #[test]
 fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');
          INSERT INTO items SELECT i, 'a' FROM generate_series(1, 40) AS i",
     );
@@ -192,10 +189,7 @@ fn a_statement_calls_the_capture_once_for_each_row_that_it_touches() {
 
 #[test]
 fn a_write_calls_nothing_more_for_each_row_after_a_column_was_added() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
     );
     let write = "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 50) AS i; UPDATE items SET name = 'b'; DELETE FROM items";

@@ -8,12 +8,8 @@ use threadline::{
     Action, ActionFilter, ActionStatus, ActorRef, ActorType, AuditAction, AuditContext, AuditExt,
     Cursor, Error, ErrorKind, Filter, actions, actor_history, correlated, record_action, timeline,
 };
+use threadline_tests::notes::{NOTES, insert};
 use threadline_tests::{Database, run, value};
-
-const NOTES: &str = "
-    CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
-    SELECT threadline.audit('notes');
-";
 
 fn by(id: &str) -> Action {
     Action::new("session.opened").actor(ActorRef::user(id).unwrap())
@@ -21,10 +17,6 @@ fn by(id: &str) -> Action {
 
 fn named(name: &str) -> Action {
     Action::new(name).actor(ActorRef::user("1").unwrap())
-}
-
-fn insert(conn: &mut PgConnection, id: i32) -> QueryResult<usize> {
-    diesel::sql_query(format!("INSERT INTO notes VALUES ({id}, 'text')")).execute(conn)
 }
 
 /// Runs a transaction that inserts a note with an action, by `user:1`.

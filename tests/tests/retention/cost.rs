@@ -25,6 +25,16 @@ const HISTORY: &str = "
     UPDATE threadline.posting SET last_position = 30000;
     UPDATE threadline.audited_tables SET audited_since = '2000-01-01'";
 
+/// Creates the history on a durable server of its own, to be read without parallel workers.
+fn history() -> (Database, PgConnection) {
+    let database = Database::durable();
+    let mut conn = database.connect();
+    run(&mut conn, HISTORY);
+    run(&mut conn, "VACUUM ANALYZE");
+    run(&mut conn, "SET max_parallel_workers_per_gather = 0");
+    (database, conn)
+}
+
 /// Returns the entries of indexes, and the rows without one, that this session read in
 /// its transaction.
 fn read(conn: &mut PgConnection) -> i64 {
@@ -35,11 +45,7 @@ fn read(conn: &mut PgConnection) -> i64 {
 
 #[test]
 fn a_batch_reads_in_proportion_to_what_it_removes() {
-    let database = Database::durable();
-    let conn = &mut database.connect();
-    run(conn, HISTORY);
-    run(conn, "VACUUM ANALYZE");
-    run(conn, "SET max_parallel_workers_per_gather = 0");
+    let (_, conn) = &mut history();
 
     // With the first look-up of a table with changes to purge, from the middle on, and at
     // the end of the run.
@@ -77,11 +83,7 @@ fn a_batch_reads_in_proportion_to_what_it_removes() {
 /// Images are kept ahead of the removal, so that each old change is read twice.
 #[test]
 fn a_purge_of_much_reads_in_proportion_to_what_it_removes() {
-    let database = Database::durable();
-    let conn = &mut database.connect();
-    run(conn, HISTORY);
-    run(conn, "VACUUM ANALYZE");
-    run(conn, "SET max_parallel_workers_per_gather = 0");
+    let (_, conn) = &mut history();
 
     conn.transaction::<_, diesel::result::Error, _>(|conn| {
         let before = read(conn);
@@ -141,11 +143,7 @@ fn an_image_is_written_once_where_a_purge_takes_several_batches() {
 /// The entries of removed changes stay in the indexes until a vacuum.
 #[test]
 fn the_next_purge_does_not_read_what_the_last_one_removed() {
-    let database = Database::durable();
-    let conn = &mut database.connect();
-    run(conn, HISTORY);
-    run(conn, "VACUUM ANALYZE");
-    run(conn, "SET max_parallel_workers_per_gather = 0");
+    let (_, conn) = &mut history();
     let of_ledger = "SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index AS i
                      WHERE i.indrelid = 'threadline.ledger_changes'::regclass";
     let mut purged = 0;
@@ -171,9 +169,7 @@ fn the_next_purge_does_not_read_what_the_last_one_removed() {
 /// What a hold kept is removed after it, wherever the runs before ended.
 #[test]
 fn a_change_that_stayed_is_found_again() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, HISTORY);
+    let (_, conn) = &mut Database::with(HISTORY);
     run(
         conn,
         "SELECT threadline.hold('lawsuit', target => 'orders', record_key => '15000')",

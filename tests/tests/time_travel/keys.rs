@@ -98,8 +98,7 @@ fn keys_moved_in_bulk_or_in_circles_are_each_what_they_were() {
         "INSERT INTO items SELECT i, 'old ' || i FROM generate_series(1, 5) AS i",
         "SELECT threadline.audit('items')",
     ]);
-    let mut copies = vec![];
-    for statement in [
+    Copy::around_each(conn, "items", &[
         "UPDATE items SET id = id + 1",
         "UPDATE items SET id = id - 1, body = body || '!'",
         "UPDATE items SET id = 6 - id",
@@ -113,14 +112,7 @@ fn keys_moved_in_bulk_or_in_circles_are_each_what_they_were() {
         "DELETE FROM items WHERE id < 6",
         "UPDATE items SET id = id + 1",
         "TRUNCATE items",
-    ] {
-        copies.push(Copy::of(conn, "items"));
-        run(conn, statement);
-    }
-    copies.push(Copy::of(conn, "items"));
-    for copy in &copies {
-        copy.is_what_was(conn);
-    }
+    ]);
 }
 
 #[test]

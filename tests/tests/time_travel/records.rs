@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation, Unavailable};
-use threadline_tests::{Database, now, run};
+use threadline_tests::{Database, now};
 
 use crate::{Copy, after_each, each};
 
@@ -160,31 +160,27 @@ fn the_table_at_an_instant_equals_its_copy() {
         "INSERT INTO members SELECT i, 'old ' || i, NULL FROM generate_series(1, 9) AS i",
         AUDIT,
     ]);
-    let mut copies = vec![];
-    for statement in [
-        "UPDATE members SET note = 'x' WHERE id < 4",
-        "DELETE FROM members WHERE id IN (2, 5)",
-        "INSERT INTO members VALUES (2, 'again', 'y'), (10, 'new', NULL)",
-        "UPDATE members SET name = name, note = note",
-        "INSERT INTO members VALUES (1, 'upserted', NULL), (11, 'new', NULL)
+    Copy::around_each(
+        conn,
+        "members",
+        &[
+            "UPDATE members SET note = 'x' WHERE id < 4",
+            "DELETE FROM members WHERE id IN (2, 5)",
+            "INSERT INTO members VALUES (2, 'again', 'y'), (10, 'new', NULL)",
+            "UPDATE members SET name = name, note = note",
+            "INSERT INTO members VALUES (1, 'upserted', NULL), (11, 'new', NULL)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-        "BEGIN; UPDATE members SET note = 'gone'; ROLLBACK",
-        "BEGIN; DELETE FROM members WHERE id = 1; INSERT INTO members VALUES (1, 'a', NULL);
+            "BEGIN; UPDATE members SET note = 'gone'; ROLLBACK",
+            "BEGIN; DELETE FROM members WHERE id = 1; INSERT INTO members VALUES (1, 'a', NULL);
          UPDATE members SET note = 'b' WHERE id = 1; DELETE FROM members WHERE id = 1;
          INSERT INTO members VALUES (1, 'c', NULL); COMMIT",
-        "BEGIN; INSERT INTO members VALUES (20, 'a', NULL); DELETE FROM members WHERE id = 20; COMMIT",
-        "TRUNCATE members",
-        "INSERT INTO members VALUES (3, 'after', NULL)",
-        "WITH gone AS (DELETE FROM members RETURNING *) INSERT INTO members SELECT id + 1, name, 'moved' FROM gone",
-        "DELETE FROM members",
-    ] {
-        copies.push(Copy::of(conn, "members"));
-        run(conn, statement);
-    }
-    copies.push(Copy::of(conn, "members"));
-    for copy in &copies {
-        copy.is_what_was(conn);
-    }
+            "BEGIN; INSERT INTO members VALUES (20, 'a', NULL); DELETE FROM members WHERE id = 20; COMMIT",
+            "TRUNCATE members",
+            "INSERT INTO members VALUES (3, 'after', NULL)",
+            "WITH gone AS (DELETE FROM members RETURNING *) INSERT INTO members SELECT id + 1, name, 'moved' FROM gone",
+            "DELETE FROM members",
+        ],
+    );
 }
 
 #[test]
@@ -371,23 +367,20 @@ fn a_partitioned_table_is_one_table() {
         "INSERT INTO members VALUES (1, 'old', NULL), (101, 'old', NULL)",
         AUDIT,
     ]);
-    let mut copies = vec![];
-    for statement in [
-        "UPDATE members_low SET name = 'direct'",
-        "UPDATE members SET note = 'both'",
-        "UPDATE members SET id = 102 WHERE id = 1",
-        "INSERT INTO members_high VALUES (200, 'direct', NULL)",
-        "CREATE TABLE members_top PARTITION OF members FOR VALUES FROM (1000) TO (2000)",
-        "INSERT INTO members VALUES (1001, 'top', NULL)",
-        "TRUNCATE members_high",
-        "DELETE FROM members",
-    ] {
-        copies.push(Copy::of(conn, "members"));
-        run(conn, statement);
-    }
-    for copy in &copies {
-        copy.is_what_was(conn);
-    }
+    let copies = Copy::around_each(
+        conn,
+        "members",
+        &[
+            "UPDATE members_low SET name = 'direct'",
+            "UPDATE members SET note = 'both'",
+            "UPDATE members SET id = 102 WHERE id = 1",
+            "INSERT INTO members_high VALUES (200, 'direct', NULL)",
+            "CREATE TABLE members_top PARTITION OF members FOR VALUES FROM (1000) TO (2000)",
+            "INSERT INTO members VALUES (1001, 'top', NULL)",
+            "TRUNCATE members_high",
+            "DELETE FROM members",
+        ],
+    );
     assert_eq!(
         Member::as_of(conn, 1, copies[0].at).unwrap(),
         Ok(member(1, "old", None))

@@ -121,19 +121,16 @@ fn every_digit_is_what_it_was() {
         "SELECT threadline.audit('amounts')",
         "SET timezone = 'UTC'",
     ]);
-    let mut copies = vec![];
-    for change in [
-        "UPDATE amounts SET n = 1.00",
-        "UPDATE amounts SET n = 'NaN', f = 'Infinity', s = '-Infinity'",
-        "UPDATE amounts SET n = 123456789012345678901234567890.123456789, p = 0.12345678901234567891, j = '{\"n\": 1.0}'",
-        "UPDATE amounts SET f = 0.1 + 0.2, s = 1e-7, a = '{1.00}', j = NULL",
-        "UPDATE amounts SET j = 'null', f = NULL",
-        "TRUNCATE amounts",
-    ] {
-        copies.push(Copy::of(conn, "amounts"));
-        each(conn, &[change]);
-    }
-    for copy in &copies {
-        copy.is_what_was(conn);
-    }
+    Copy::around_each(
+        conn,
+        "amounts",
+        &[
+            "UPDATE amounts SET n = 1.00",
+            "UPDATE amounts SET n = 'NaN', f = 'Infinity', s = '-Infinity'",
+            "UPDATE amounts SET n = 123456789012345678901234567890.123456789, p = 0.12345678901234567891, j = '{\"n\": 1.0}'",
+            "UPDATE amounts SET f = 0.1 + 0.2, s = 1e-7, a = '{1.00}', j = NULL",
+            "UPDATE amounts SET j = 'null', f = NULL",
+            "TRUNCATE amounts",
+        ],
+    );
 }

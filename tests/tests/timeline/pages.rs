@@ -89,11 +89,9 @@ fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)
 #[test]
 fn pages_are_stable_while_changes_are_recorded() {
     for filter in filters() {
-        let database = Database::new();
-        let conn = &mut database.connect();
+        let (database, conn) = &mut Database::with(NOTES);
         let writer = &mut database.connect();
         let open = &mut database.connect();
-        run(conn, NOTES);
         run(
             open,
             r#"BEGIN;

@@ -149,10 +149,8 @@ fn assert_found_by_time(conn: &mut PgConnection, long: &[i32]) {
 
 #[test]
 fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::with(NOTES);
     let other = &mut database.connect();
-    run(conn, NOTES);
     conn.transaction::<_, Error, _>(|conn| {
         insert(conn, 1)?;
         age(conn, 5);
@@ -168,10 +166,8 @@ fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
 
 #[test]
 fn a_transaction_is_extended_as_often_as_it_takes() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::with(NOTES);
     let other = &mut database.connect();
-    run(conn, NOTES);
     conn.transaction::<_, Error, _>(|conn| {
         for id in 1..=4 {
             insert(conn, id)?;
@@ -190,10 +186,8 @@ fn a_transaction_is_extended_as_often_as_it_takes() {
 #[test]
 fn an_extension_goes_with_its_savepoint_and_the_next_change_extends_again() {
     for again in [false, true] {
-        let database = Database::new();
-        let conn = &mut database.connect();
+        let (database, conn) = &mut Database::with(NOTES);
         let other = &mut database.connect();
-        run(conn, NOTES);
         conn.transaction::<_, Error, _>(|conn| {
             insert(conn, 1)?;
             age(conn, 5);
@@ -259,10 +253,8 @@ fn the_ledger_row_of_a_transaction_is_written_once() {
 /// Some policies post what the running transaction has recorded so far.
 #[test]
 fn a_change_hours_after_its_transaction_was_posted_is_found_by_its_time() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::with(NOTES);
     let other = &mut database.connect();
-    run(conn, NOTES);
     conn.transaction::<_, Error, _>(|conn| {
         insert(conn, 1)?;
         age(conn, 5);

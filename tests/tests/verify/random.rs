@@ -113,10 +113,7 @@ fn the_broken_records_are_those_that_a_replay_of_each_finds() {
     let (mut found, mut sound) = (0, 0);
     for seed in 0..seeds {
         let dice = &mut Dice::new(seed);
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(
-            conn,
+        let (_, conn) = &mut Database::with(
             "CREATE TABLE things (id int PRIMARY KEY, name text, n int, doc jsonb);
              INSERT INTO things SELECT k, 'old', 0, '{}' FROM generate_series(0, 4) AS k;
              SELECT threadline.audit('things')",

@@ -107,10 +107,7 @@ fn a_secret_looking_column_that_no_model_has_is_a_notice_and_can_be_excluded_at_
 /// Each call replaces the policy, so that one for each column would undo the one before.
 #[test]
 fn the_fixes_of_several_columns_exclude_all_of_them_in_any_order() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE keys (token text PRIMARY KEY, api_key text, password text, email text, cvv text);
          SELECT threadline.audit_as_decided('keys', mask => ARRAY['email'], plain => ARRAY['cvv'])",
     );

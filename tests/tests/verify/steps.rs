@@ -119,13 +119,10 @@ fn a_stopped_run_continues_where_it_stopped() {
 /// Writes in between are compared in the step of their record.
 #[test]
 fn writes_between_steps_are_no_alarm() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    let other = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, v int); SELECT threadline.audit('items'); INSERT INTO items SELECT k, k FROM generate_series(10, 90) AS k",
     );
+    let other = &mut database.connect();
     post(conn).unwrap();
     let stepped = models()
         .verify()

@@ -43,10 +43,7 @@ fn a_table_created_again_is_audited_again_under_its_old_policy() {
 /// Nobody decided about the columns that came with it.
 #[test]
 fn a_table_created_again_with_more_columns_is_audited_without_them_if_they_may_be_secret() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (_, conn) = &mut Database::with(
         "CREATE TABLE items (id int PRIMARY KEY, name text, pin text);
          SELECT threadline.audit('items', mask => ARRAY['pin']);
          CREATE TABLE plain_items (id int PRIMARY KEY, name text);

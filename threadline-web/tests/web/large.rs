@@ -48,10 +48,7 @@ async fn every_page_is_small(router: &Router, conn: &mut diesel::PgConnection, t
 
 #[tokio::test]
 async fn a_transaction_of_a_hundred_thousand_changes_is_shown_page_by_page() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE readings (id bigint PRIMARY KEY, place text, degrees numeric);
          SELECT threadline.audit('readings')",
     );
@@ -98,10 +95,7 @@ async fn small_answer(router: &Router, path: &str, fields: String) -> String {
 
 #[tokio::test]
 async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_are() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE letters (id bigint PRIMARY KEY, one text, two text, three text, four text);
          SELECT threadline.audit('letters')",
     );
@@ -114,7 +108,7 @@ async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_ar
             "INSERT INTO letters SELECT n, {long}, {long}, {long}, {long} FROM generate_series(1, 300) AS n"
         ),
     );
-    let router = mounted(&database, operator().allow_export().allow_revert());
+    let router = mounted(database, operator().allow_export().allow_revert());
     let articles = |page: &str| page.matches("<article").count();
     let page = small_answer(&router, "report", "q=table%3Aletters".to_owned()).await;
     let shown = articles(&page);
@@ -142,14 +136,11 @@ async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_ar
 
 #[tokio::test]
 async fn long_values_are_cut_on_every_page_and_whole_behind_a_link() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE letters (id bigint PRIMARY KEY, text text, form jsonb, note text);
          SELECT threadline.audit('letters')",
     );
-    let router = mounted(&database, operator().allow_export());
+    let router = mounted(database, operator().allow_export());
     written(
         conn,
         "user:1",
@@ -244,10 +235,7 @@ async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
 
 #[tokio::test]
 async fn a_key_of_any_text_leads_to_its_record() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE files (path text PRIMARY KEY, size bigint); SELECT threadline.audit('files')",
     );
     let long = "long 🗂️ key/".repeat(130);
@@ -261,7 +249,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
         "مفتاح",
         &long,
     ];
-    let router = mounted(&database, operator().allow_export());
+    let router = mounted(database, operator().allow_export());
     for key in keys {
         let quoted = key.replace('\'', "''");
         written(
@@ -307,14 +295,11 @@ async fn a_key_of_any_text_leads_to_its_record() {
 
 #[tokio::test]
 async fn a_document_nested_five_hundred_deep_is_shown() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE forms (id bigint PRIMARY KEY, form jsonb); SELECT threadline.audit('forms')",
     );
     let deep = |n: usize| format!("{}{n}{}", "[".repeat(n), "]".repeat(n));
-    let router = mounted(&database, operator().allow_export());
+    let router = mounted(database, operator().allow_export());
     written(
         conn,
         "user:1",
@@ -336,10 +321,7 @@ async fn a_document_nested_five_hundred_deep_is_shown() {
 
 #[tokio::test]
 async fn facets_of_ten_thousand_actors_are_cut_and_say_so() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE logins (id bigint PRIMARY KEY); SELECT threadline.audit('logins')",
     );
     // Every transaction has an actor of its own.
@@ -361,7 +343,7 @@ async fn facets_of_ten_thousand_actors_are_cut_and_say_so() {
         "SELECT count(DISTINCT actor_id) FROM threadline.transactions",
     );
     assert_eq!(actors.as_deref(), Some("10000"));
-    let router = mounted(&database, operator().allow_export());
+    let router = mounted(database, operator().allow_export());
     every_page_is_small(&router, conn, "logins").await;
     let page = small(&router, "timeline").await;
     // The newest 1,000 changes are counted.

@@ -65,10 +65,7 @@ async fn a_record_that_was_deleted_still_has_a_history() {
 
 #[tokio::test]
 async fn a_key_of_several_columns_leads_to_its_record() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(
-        conn,
+    let (database, conn) = &mut Database::with(
         "CREATE TABLE roles (member bigint, role text, note text, PRIMARY KEY (role, member));
          SELECT threadline.audit('roles')",
     );
@@ -78,7 +75,7 @@ async fn a_key_of_several_columns_leads_to_its_record() {
         "web",
         "INSERT INTO roles VALUES (7, '[x]', 'n')",
     );
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let page = shown(get(&router, "/audit/timeline").await);
     let (_, link) = page.split_once("class=\"record\" href=\"").unwrap();
     let link = link.split('"').next().unwrap().replace("&amp;", "&");

@@ -192,6 +192,93 @@ fn a_row_trigger_alone_keeps_the_order_too() {
     }
 }
 
+/// TRUNCATE, CLUSTER and a rewrite give the places of rows to other rows.
+#[test]
+fn places_that_are_used_again_in_one_transaction_change_no_order() {
+    let (_, conn) = &mut table(
+        &(function(
+            "count_again",
+            "UPDATE notes SET n = n + 1 WHERE id = NEW.id; RETURN NULL;",
+        ) + "AFTER INSERT OR UPDATE OF body ON notes FOR EACH ROW EXECUTE FUNCTION count_again()"),
+    );
+    run(
+        conn,
+        "BEGIN;
+         INSERT INTO notes (id, body) VALUES (1, 'a'), (2, 'a'), (3, 'a');
+         UPDATE notes SET body = 'b';
+         TRUNCATE notes;
+         INSERT INTO notes (id, body) VALUES (1, 'a'), (2, 'a');
+         UPDATE notes SET body = 'd' WHERE id = 2; UPDATE notes SET body = 'd' WHERE id = 1;
+         DELETE FROM notes WHERE id = 2;
+         INSERT INTO notes (id, body) VALUES (2, 'e');
+         COMMIT",
+    );
+    assert_eq!(chain(conn, 1), "I, U 1, U, U 2, T, I, U 1, U, U 2");
+    assert_eq!(
+        chain(conn, 2),
+        "I, U 1, U, U 2, T, I, U 1, U, U 2, D, I, U 1"
+    );
+    assert_eq!(chain(conn, 3), "I, U 1, U, U 2, T");
+    run(
+        conn,
+        "BEGIN;
+         DELETE FROM notes WHERE id = 1; UPDATE notes SET body = 'f'; UPDATE notes SET body = 'g';
+         INSERT INTO notes (id, body) VALUES (4, 'f'), (5, 'f');
+         CLUSTER notes USING notes_pkey;
+         UPDATE notes SET body = 'h' WHERE id = 5; UPDATE notes SET body = 'h' WHERE id = 2;
+         ALTER TABLE notes ALTER n TYPE bigint;
+         UPDATE notes SET body = 'i'; DELETE FROM notes WHERE id = 4; UPDATE notes SET body = 'k';
+         INSERT INTO notes (id, body) VALUES (1, 'f'), (4, 'f');
+         COMMIT",
+    );
+    for id in 1..=5 {
+        chain(conn, id);
+    }
+}
+
+#[test]
+fn changes_by_a_function_that_the_statement_calls_come_after_it() {
+    let (_, conn) = &mut table(
+        "CREATE FUNCTION counted(note int) RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN UPDATE notes SET n = n + 1 WHERE id = note; RETURN note; END $$",
+    );
+    for statement in [
+        "INSERT INTO notes (id) VALUES (1), (2) RETURNING counted(id)",
+        "UPDATE notes SET n = 10 RETURNING counted(id)",
+        "INSERT INTO notes (id, parent) SELECT k, counted(k - 1) FROM generate_series(3, 6) AS k",
+        "BEGIN; INSERT INTO notes (id) VALUES (7) RETURNING counted(id), counted(id);
+         UPDATE notes SET n = 20 WHERE id IN (1, 7) RETURNING counted(id); COMMIT",
+    ] {
+        run(conn, statement);
+    }
+    assert_eq!(chain(conn, 1), "I, U 1, U 10, U 11, U 20, U 21");
+    assert_eq!(chain(conn, 2), "I, U 1, U 10, U 11, U 12");
+    assert_eq!(chain(conn, 5), "I, U 1");
+    assert_eq!(chain(conn, 7), "I, U 1, U 2, U 20, U 21");
+}
+
+#[test]
+fn an_insertion_by_a_trigger_comes_after_the_deletion_under_its_key() {
+    let (_, conn) = &mut table(
+        &(function(
+            "again",
+            "INSERT INTO notes (id, body) SELECT k, 'again' FROM generate_series(2, 3) AS k WHERE OLD.id = 1; RETURN NULL;",
+        ) + "AFTER DELETE ON notes FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION again()"),
+    );
+    run(
+        conn,
+        "INSERT INTO notes (id) SELECT generate_series(1, 3); DELETE FROM notes",
+    );
+    assert_eq!(chain(conn, 1), "I, D");
+    assert_eq!(chain(conn, 2), "I, D, I");
+    run(
+        conn,
+        "BEGIN; UPDATE notes SET n = 1; INSERT INTO notes (id) VALUES (1); DELETE FROM notes; UPDATE notes SET n = 2; COMMIT",
+    );
+    assert_eq!(chain(conn, 1), "I, D, I, D");
+    assert_eq!(chain(conn, 3), "I, D, I, U 1, D, I, U 2");
+}
+
 #[test]
 fn a_forged_setting_changes_no_order_and_fails_nothing() {
     let (_, conn) = &mut table("");

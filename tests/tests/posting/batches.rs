@@ -151,3 +151,39 @@ fn a_call_passes_few_times_over_what_waits() {
     run(conn, "COMMIT");
     assert!((19_000..50_000).contains(&read), "{read}");
 }
+
+/// The ids of a batch cannot be exchanged with those of an earlier one.
+#[test]
+fn writes_that_are_put_in_order_are_posted_together() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE items (id int PRIMARY KEY, body text);
+         SELECT threadline.audit('items');
+         CREATE FUNCTION mark_others() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN UPDATE items SET body = body || '.' WHERE id <> NEW.id; RETURN NULL; END $$;
+         CREATE TRIGGER mark_others AFTER UPDATE ON items FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION mark_others();
+         CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO items SELECT k, 'again' FROM generate_series(2, 5) AS k WHERE OLD.id = 1; RETURN NULL; END $$;
+         CREATE TRIGGER again AFTER DELETE ON items FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION again();
+         INSERT INTO items SELECT k, 'x' FROM generate_series(1, 5) AS k;
+         UPDATE items SET body = body || '!';
+         BEGIN; UPDATE items SET body = body || '?'; DELETE FROM items; COMMIT;
+         CREATE TABLE waited AS SELECT * FROM threadline.journal",
+    );
+    let changes = "SELECT id, op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id";
+    let expected = rows(conn, changes);
+    for at_most in [1, 2, 3, 7, 20] {
+        run(
+            conn,
+            "TRUNCATE threadline.ledger_changes, threadline.ledger_transactions, threadline.journal;
+             INSERT INTO threadline.journal SELECT * FROM waited",
+        );
+        while value(conn, &format!("SELECT threadline.post({at_most})")).as_deref() != Some("0") {
+            assert_eq!(rows(conn, changes), expected, "{at_most} at once");
+        }
+        let broken = rows(
+            conn,
+            "SELECT code, record_key FROM threadline.chain_drift('items')",
+        );
+        assert_eq!(broken, [""; 0], "{at_most} at once");
+    }
+}

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, rows, run};
 
 use super::found;
 
@@ -45,6 +45,53 @@ fn values_of_every_kind_are_what_they_were() {
         "RESET ALL; UPDATE kinds SET f = 0.1 + 0.2, a = a; DELETE FROM kinds WHERE a = 3; TRUNCATE kinds",
     );
     assert_eq!(found(conn), [""; 0]);
+}
+
+/// They are recorded as text. One such row must not keep the others from being compared or shown.
+#[test]
+fn values_without_a_form_in_jsonb_are_what_they_were() {
+    let (_, conn) = &mut Database::with(
+        r#"CREATE TABLE lists (id int PRIMARY KEY, docs json[], note text, secret text, pin text);
+        CREATE TABLE redacted (LIKE lists INCLUDING ALL);
+        INSERT INTO lists VALUES (1, ARRAY['"\u0000"'::json], 'a', 'x', '1');
+        INSERT INTO redacted TABLE lists;
+        SELECT threadline.audit('lists', plain => ARRAY['secret', 'pin']),
+               threadline.audit('redacted', mask => ARRAY['secret'], hash => ARRAY['pin']);
+        INSERT INTO lists VALUES (2, NULL, 'a', 'x', '2'), (3, ARRAY['5'::json], 'a', 'x', '3'), (4, ARRAY['"\ud800"'::json], 'a', 'x', '4');
+        INSERT INTO redacted TABLE lists ON CONFLICT DO NOTHING;
+        UPDATE lists SET docs = ARRAY['"\u0000"'::json, NULL], note = 'b' WHERE id <> 4;
+        UPDATE redacted SET docs = ARRAY['"\u0000"'::json, NULL], note = 'b', pin = 5 WHERE id <> 4;"#,
+    );
+    assert_eq!(found(conn), [""; 0]);
+    for table in ["lists", "redacted"] {
+        assert_eq!(
+            rows(
+                conn,
+                &format!(
+                    "SELECT record_key, image -> 'docs' FROM threadline.rows_as_of('{table}', clock_timestamp()) ORDER BY 1"
+                )
+            ),
+            [
+                r#"1 | {"\"\\u0000\"",NULL}"#,
+                r#"2 | {"\"\\u0000\"",NULL}"#,
+                r#"3 | {"\"\\u0000\"",NULL}"#,
+                r#"4 | {"\"\\ud800\""}"#,
+            ]
+        );
+        run(
+            conn,
+            &format!(
+                r#"ALTER TABLE {table} DISABLE TRIGGER USER; UPDATE {table} SET docs = ARRAY['"\ud801"'::json] WHERE id = 3"#
+            ),
+        );
+        assert_eq!(
+            rows(
+                conn,
+                &format!("SELECT code, record_key FROM threadline.chain_drift('{table}')")
+            ),
+            ["row-altered | 3"]
+        );
+    }
 }
 
 #[test]

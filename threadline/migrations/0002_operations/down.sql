@@ -11,6 +11,8 @@ CREATE INDEX audit_actions_correlation
 CREATE INDEX audit_actions_job
     ON threadline.audit_actions (job_id, transaction_id) WHERE job_id IS NOT NULL AND transaction_id IS NOT NULL;
 
+COMMENT ON COLUMN threadline.journal.depth IS
+    'Trigger depth at which the row was written; 1: by a statement of the client';
 DROP INDEX threadline.ledger_transactions_nobody;
 ALTER INDEX threadline.ledger_changes_table RESET (deduplicate_items);
 ALTER INDEX threadline.ledger_changes_record RESET (deduplicate_items);

@@ -5,6 +5,8 @@ COMMENT ON COLUMN threadline.journal.application_name IS
     'The setting application_name, in the first entry under a context';
 COMMENT ON COLUMN threadline.ledger_transactions.application_name IS
     'The setting application_name of the session; NULL: it was empty, or recorded before version 2 of the audit schema';
+COMMENT ON COLUMN threadline.journal.depth IS
+    'Trigger depth at which the row was written; 1: by a statement of the client; negative: this version was replaced, or locked, before it was captured';
 -- A publication FOR ALL TABLES would refuse to let posting delete from a table without one.
 ALTER TABLE threadline.journal REPLICA IDENTITY FULL;
 ALTER TABLE threadline.unposted REPLICA IDENTITY FULL;

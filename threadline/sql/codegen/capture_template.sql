@@ -5,7 +5,8 @@
 -- search_path: every call names its schema, and comparisons call the functions of the operators
 -- by name, which no search_path can replace. One condition tests for all that is rare; its first
 -- argument is evaluated when PostgreSQL plans it. The id of the transaction is read if the context
--- is that of the entry before; a text that is no id does not fail the write.
+-- is that of the entry before; a text that is no id does not fail the write. The depth of a row
+-- version that was replaced, or locked, before it is captured is negative.
 CREATE OR REPLACE FUNCTION threadline.capture_template() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
@@ -57,7 +58,7 @@ BEGIN
     VALUES (
         coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
         pg_catalog.pg_current_xact_id(), CURRENT_TIMESTAMP, pg_catalog.clock_timestamp(),
-        TG_OP::pg_catalog."char", {id}, TG_RELID, pg_catalog.pg_trigger_depth(),
+        TG_OP::pg_catalog."char", {id}, TG_RELID, CASE WHEN pg_catalog.xidneq(NEW.xmax, '0') THEN pg_catalog.int4um(pg_catalog.pg_trigger_depth()) ELSE pg_catalog.pg_trigger_depth() END,
         OLD.ctid, NEW.ctid, NEW.cmin, tl_old, tl_new, tl_changed,
         CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END,
         CASE WHEN tl_first IS NOT NULL THEN pg_catalog.current_setting('application_name') END);

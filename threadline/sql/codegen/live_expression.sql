@@ -4,10 +4,12 @@ CREATE OR REPLACE FUNCTION threadline.live_expression(audited_table integer, tar
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
+DECLARE
+    tl_hazard text := threadline.image_hazard(target, row_name);
 BEGIN
     RETURN (
-        SELECT CASE WHEN bool_and(live.column_policy = 'plain') THEN format('(%s)', live.image)
-                    ELSE format('threadline.redacted_image(%s, %L, %L)', live.image,
+        SELECT CASE WHEN bool_and(live.column_policy = 'plain') THEN format('(%s)', careful.image)
+                    ELSE format('threadline.redacted_image(%s, %L, %L)', careful.image,
                         coalesce(array_agg(live.name) FILTER (WHERE live.column_policy = 'plain'), '{}'),
                         jsonb_object_agg(live.name, threadline.placeholder(live.type)) FILTER (WHERE live.column_policy = 'mask'))
                END
@@ -22,6 +24,10 @@ BEGIN
             CROSS JOIN LATERAL (SELECT format('%s.%I', row_name, c.name) AS reference) AS named
             CROSS JOIN LATERAL (SELECT named.reference, threadline.json_form(c.type, named.reference) AS form) AS value
         ) AS live
-        GROUP BY live.image);
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN tl_hazard IS NULL THEN live.image
+                        ELSE format('CASE WHEN %s THEN threadline.row_image(%s.*) ELSE %s END', tl_hazard, row_name, live.image) END AS image
+        ) AS careful
+        GROUP BY careful.image);
 END
 $$;

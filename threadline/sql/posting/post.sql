@@ -8,7 +8,8 @@
 -- work in one statement, so that every snapshot sees each change once.
 --
 -- A call reads all waiting entries several times, because the journal has no index. So it moves
--- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000.
+-- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000. Writes of which the
+-- order differs from that of their capture are moved together, so that it can be more.
 CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -25,6 +26,7 @@ DECLARE
     tl_moved bigint;
     tl_posted bigint;
     tl_error text;
+    tl_whole boolean := true;
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
        OR current_setting('transaction_isolation') <> 'read committed'
@@ -79,7 +81,7 @@ BEGIN
             RETURN 0;
         END IF;
         BEGIN
-            SELECT b.moved, b.posted INTO tl_moved, tl_posted FROM threadline.post_batch(tl_last, tl_position) AS b;
+            SELECT b.moved, b.posted INTO tl_moved, tl_posted FROM threadline.post_batch(tl_last, tl_position, whole => tl_whole) AS b;
         EXCEPTION
             WHEN unique_violation THEN
                 -- The first renumbers the entries itself, if a sequence was behind.
@@ -92,7 +94,7 @@ BEGIN
             -- Outside of the handler, whose subtransaction would need a MultiXact for a locked row.
             UPDATE threadline.posting AS p SET last_position = tl_position + tl_posted, posted_at = clock_timestamp();
             RETURN tl_moved;
-        ELSIF tl_error IS NOT NULL AND tl_limit = 1 THEN
+        ELSIF tl_error IS NOT NULL AND NOT tl_whole THEN
             -- It blocks no other session.
             WITH gone AS (DELETE FROM threadline.journal AS j WHERE j.id = tl_last RETURNING j.*)
             INSERT INTO threadline.unposted (
@@ -101,6 +103,8 @@ BEGIN
             SELECT gone.*, tl_error FROM gone;
             RETURN 1;
         ELSIF tl_error IS NOT NULL THEN
+            -- What cannot be posted is found entry by entry.
+            tl_whole := tl_limit > 1;
             tl_limit := greatest(tl_limit / 16, 1);
             tl_error := NULL;
         END IF;

@@ -37,6 +37,7 @@ DECLARE
     tl_since timestamptz;
     tl_image text;
     tl_live text;
+    tl_hazard text;
     tl_fresh boolean;
     tl_by_hash boolean;
     -- NULL: all records.
@@ -84,9 +85,17 @@ BEGIN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);
     END IF;
 
-    tl_live := CASE WHEN tl_fresh AND (tl_by_hash OR NOT tl_table.policy ? 'hash')
-        THEN threadline.image_expression(tl_table.id, target, 'tl_live')
-        ELSE threadline.live_expression(tl_table.id, target, 'tl_live') END;
+    IF NOT tl_fresh OR tl_table.policy ? 'hash' AND NOT tl_by_hash THEN
+        tl_live := threadline.live_expression(tl_table.id, target, 'tl_live');
+    ELSE
+        tl_live := threadline.image_expression(tl_table.id, target, 'tl_live');
+        tl_hazard := threadline.image_hazard(target, 'tl_live');
+        IF tl_hazard IS NOT NULL THEN
+            -- As in threadline.careful_change().
+            tl_live := format('CASE WHEN %s THEN (threadline.redacted_change(threadline.row_image(tl_live.*), NULL, %L)).old_row ELSE %s END',
+                tl_hazard, threadline.redaction_now(target, threadline.built_for(tl_table.id, target)), tl_live);
+        END IF;
+    END IF;
     IF tl_by_hash AND tl_columns.masks IS NOT NULL THEN
         tl_live := format('threadline.redacted(%s, ''{}'', %L::jsonb)', tl_live, tl_columns.masks);
     END IF;

@@ -316,6 +316,43 @@ async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
     );
 }
 
+/// On a connection that is broken no transaction begins, also none for a single statement.
+#[tokio::test]
+async fn a_statement_after_a_dropped_transaction_does_not_lose_its_context() {
+    at_each_await!(
+        4,
+        |conn| foreign(conn, [1, 2]).in_context(user(1)),
+        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
+            let statement = insert(&mut conn, 3).in_context(user(3)).await;
+            let batch = conn
+                .batch_execute("INSERT INTO notes VALUES (4, 'a')")
+                .in_context(user(4))
+                .await;
+            let mut expected = vec![];
+            for (done, change) in [
+                (statement.map(|_| ()), "3 | user:3 | task-local"),
+                (batch, "4 | user:4 | task-local"),
+            ] {
+                match done {
+                    Ok(()) => expected.push(change),
+                    Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
+                    Err(error) => panic!("{polls} polls: {error}"),
+                }
+            }
+            let committed = [
+                &["1 | user:1 | task-local", "2 | user:1 | task-local"][..],
+                &expected,
+            ]
+            .concat();
+            let seen = recorded(&mut database.connect());
+            assert!(
+                seen == expected && !whole || seen == committed,
+                "{polls} polls: {seen:?}"
+            );
+        }
+    );
+}
+
 #[tokio::test]
 async fn a_statement_that_is_dropped_does_not_lend_its_context() {
     at_each_await!(

@@ -1,4 +1,4 @@
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{ActorRef, AuditContext, AuditExt, ContextError};
@@ -405,4 +405,33 @@ fn a_begin_costs_one_round_trip() {
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert!(sent[0].starts_with("BEGIN; SELECT pg_catalog.set_config('threadline.context', pg_catalog.concat(EXTRACT(epoch FROM pg_catalog.now()), ' ',  E'"));
     assert_eq!(sent[1], "COMMIT");
+}
+
+/// As the documentation says of nested contexts.
+#[test]
+fn a_deferred_trigger_runs_under_the_context_of_the_outermost_transaction() {
+    let (_, conn) = &mut Database::with(NOTES);
+    run(
+        conn,
+        "CREATE FUNCTION copied() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO notes VALUES (NEW.id + 10, NEW.body); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER copied AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (NEW.id < 10) EXECUTE FUNCTION copied()",
+    );
+    for (id, last) in [(1, "SELECT 1"), (2, "SET CONSTRAINTS ALL IMMEDIATE")] {
+        conn.audited_transaction::<_, Error, _>(&user(1), |conn| {
+            conn.audited_transaction(&user(2), |conn| {
+                insert(conn, id)?;
+                conn.batch_execute(last)
+            })
+        })
+        .unwrap();
+    }
+    assert_eq!(
+        threadline_tests::rows(
+            conn,
+            "SELECT key ->> 'id', actor_id FROM threadline.changes ORDER BY id"
+        ),
+        ["1 | 2", "11 | 1", "2 | 2", "12 | 2"]
+    );
 }

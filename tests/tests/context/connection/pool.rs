@@ -1,6 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::Error;
@@ -107,4 +108,45 @@ fn a_connection_that_comes_back_in_a_transaction_is_not_used_again() {
     });
     write(&mut pool.get().unwrap(), 2).unwrap();
     assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+}
+
+/// Diesel knows nothing of it.
+#[test]
+fn a_connection_that_comes_back_in_a_transaction_begun_by_hand_is_not_used_again() {
+    let database = Database::new();
+    run(&mut database.connect(), NOTES);
+    let pool = pool(&database, 1);
+    let process = |pool: &Pool<ConnectionManager<Audited>>| {
+        let query = diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()");
+        diesel::select(query)
+            .get_result::<i32>(&mut pool.get().unwrap())
+            .unwrap()
+    };
+    for begin in ["BEGIN", "SELECT 1; BEGIN", "BEGIN; SELECT 1 / 0; COMMIT"] {
+        user(1).scope(|| {
+            let conn = &mut pool.get().unwrap();
+            let begun = conn.batch_execute(begin);
+            assert_eq!(begun.is_ok(), !begin.ends_with("COMMIT"));
+            if begun.is_ok() {
+                diesel::sql_query("INSERT INTO notes VALUES (1, 'a')")
+                    .execute(conn.without_context())
+                    .unwrap();
+            }
+        });
+    }
+    write(&mut pool.get().unwrap(), 2).unwrap();
+    let before = process(&pool);
+    user(3).scope(|| {
+        let conn = &mut pool.get().unwrap();
+        conn.batch_execute("BEGIN; INSERT INTO notes VALUES (3, 'a'); COMMIT")
+            .unwrap();
+        conn.batch_execute("BEGIN").unwrap();
+        conn.batch_execute("ROLLBACK").unwrap();
+    });
+    write(&mut pool.get().unwrap(), 4).unwrap();
+    assert_eq!(before, process(&pool));
+    assert_eq!(
+        recorded(&mut database.connect()),
+        ["2 | - | none", "3 | user:3 | thread-local", "4 | - | none"]
+    );
 }

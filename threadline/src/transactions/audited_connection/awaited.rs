@@ -70,6 +70,8 @@ impl Audited {
         Box::pin(async move {
             match AuditContext::current_setting() {
                 None => statement.await,
+                // No transaction can begin, and without one the statement would lose its context.
+                Some(_) if place == Place::Broken => Err(Error::BrokenTransactionManager),
                 Some(setting) if place == Place::Test => {
                     in_savepoint(conn, &setting, statement).await
                 }
@@ -432,7 +434,8 @@ mod pooled {
         }
 
         fn is_broken(&mut self) -> bool {
-            <AsyncPgConnection as PoolableConnection>::is_broken(&mut self.inner)
+            self.begun_by_hand
+                || <AsyncPgConnection as PoolableConnection>::is_broken(&mut self.inner)
         }
     }
 }

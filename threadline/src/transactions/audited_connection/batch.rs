@@ -1,4 +1,4 @@
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 
 use super::AuditedConnection;
 use super::manager::Place;
@@ -11,14 +11,31 @@ impl<C: AuditConnection> AuditedConnection<C> {
     /// Runs a batch, with the context in the same message if it is to have one.
     pub(super) async fn batch_in_context(&mut self, query: &str) -> QueryResult<()> {
         let place = Place::of(&mut self.inner);
+        if place != Place::Outside {
+            return self.batch_at(place, query).await;
+        }
+        let before = self.begun_by_hand;
+        // Also if the batch fails half-way, or is not awaited to its end.
+        self.begun_by_hand = before || begins(query);
+        let done = self.batch_at(place, query).await;
+        if done.is_ok() {
+            self.begun_by_hand = leaves_open(query, before);
+        }
+        done
+    }
+
+    async fn batch_at(&mut self, place: Place, query: &str) -> QueryResult<()> {
         let context = match place {
             Place::Inside => None,
-            Place::Outside | Place::Test => AuditContext::current_setting(),
+            Place::Outside | Place::Test | Place::Broken => AuditContext::current_setting(),
         };
         let Some(setting) = context else {
             return self.inner.batch(query).await;
         };
         match (Batch::of(query), place) {
+            (Batch::Begins(..) | Batch::Works, Place::Broken) if self.autocommit => {
+                Err(Error::BrokenTransactionManager)
+            }
             (batch @ Batch::Begins(..), Place::Outside) => {
                 self.inner.batch(&batch.under(query, &setting)).await
             }
@@ -75,6 +92,42 @@ impl<'a> Batch<'a> {
             Self::Works => format!("{context}; {sql}"),
         }
     }
+}
+
+/// Returns the first words of each statement, in capitals. Text in literals counts as well, so that
+/// this can find too many.
+fn statements(sql: &str) -> impl Iterator<Item = Vec<String>> + '_ {
+    sql.split(';').map(|statement| {
+        statement[before_statement(statement)..]
+            .split_whitespace()
+            .take(4)
+            .map(str::to_ascii_uppercase)
+            .collect()
+    })
+}
+
+fn first(words: &[String]) -> &str {
+    words.first().map_or("", String::as_str)
+}
+
+/// Returns whether a batch may begin a transaction.
+fn begins(sql: &str) -> bool {
+    statements(sql).any(|words| matches!(first(&words), "BEGIN" | "START"))
+}
+
+/// Returns whether a transaction is open after a batch.
+fn leaves_open(sql: &str, before: bool) -> bool {
+    statements(sql).fold(before, |open, words| {
+        let has = |word| words.iter().any(|other| other == word);
+        match first(&words) {
+            "BEGIN" | "START" => true,
+            "PREPARE" => open && !has("TRANSACTION"),
+            "ABORT" | "COMMIT" | "END" | "ROLLBACK" => {
+                open && (has("TO") || has("PREPARED") || has("CHAIN") && !has("NO"))
+            }
+            _ => open,
+        }
+    })
 }
 
 /// Returns the length of what precedes the first statement: spaces, comments, and empty statements.
@@ -156,6 +209,30 @@ mod tests {
         assert_eq!(Batch::of("/* not closed; BEGIN"), Batch::Works);
         assert_eq!(Batch::of("-- nothing"), Batch::Works);
         assert_eq!(Batch::of(""), Batch::Works);
+    }
+
+    #[test]
+    fn a_transaction_that_a_batch_leaves_open_is_noticed() {
+        for (sql, before, after) in [
+            ("BEGIN", false, true),
+            ("/* a */ start transaction read only; SELECT 1", false, true),
+            ("SELECT 1; BEGIN", false, true),
+            ("BEGIN; SELECT 1; COMMIT", false, false),
+            ("BEGIN; SELECT 1; -- done\n END;", false, false),
+            ("COMMIT; BEGIN", true, true),
+            ("ROLLBACK", true, false),
+            ("ROLLBACK TO SAVEPOINT a", true, true),
+            ("ROLLBACK WORK TO a", true, true),
+            ("COMMIT AND CHAIN", true, true),
+            ("COMMIT AND NO CHAIN", true, false),
+            ("COMMIT PREPARED 'a'", false, false),
+            ("PREPARE TRANSACTION 'a'", true, false),
+            ("PREPARE a AS SELECT 1", true, true),
+            ("SELECT 1", false, false),
+            ("", true, true),
+        ] {
+            assert_eq!(leaves_open(sql, before), after, "{sql}");
+        }
     }
 
     /// Its rest would be run as SQL.

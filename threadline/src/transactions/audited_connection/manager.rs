@@ -23,6 +23,8 @@ pub(super) enum Place {
     Test,
     /// In a transaction.
     Inside,
+    /// On a connection on which no transaction can begin, because one was abandoned.
+    Broken,
 }
 
 impl Place {
@@ -35,8 +37,7 @@ impl Place {
                 }
                 Some(_) => Self::Inside,
             },
-            // Diesel reports that no transaction can begin.
-            TransactionManagerStatus::InError => Self::Inside,
+            TransactionManagerStatus::InError => Self::Broken,
         }
     }
 }
@@ -57,7 +58,8 @@ impl<C: AuditConnection> AuditedConnection<C> {
     pub(super) async fn begin_in_context(&mut self) -> QueryResult<()> {
         let place = Place::of(&mut self.inner);
         let context = match place {
-            Place::Inside => None,
+            // Diesel reports that no transaction can begin.
+            Place::Inside | Place::Broken => None,
             Place::Outside | Place::Test => AuditContext::current_setting(),
         };
         let Some(setting) = context else {
@@ -92,7 +94,7 @@ impl<C: AuditConnection> AuditedConnection<C> {
 
     pub(super) async fn roll_back_in_context(&mut self) -> QueryResult<()> {
         self.inner.roll_back().await?;
-        if Place::of(&mut self.inner) != Place::Inside {
+        if matches!(Place::of(&mut self.inner), Place::Outside | Place::Test) {
             // The rollback to the savepoint restored the context.
             self.outer = None;
             if let Some(watched) = self.watched.take() {
@@ -105,7 +107,7 @@ impl<C: AuditConnection> AuditedConnection<C> {
     pub(super) async fn commit_in_context(&mut self) -> QueryResult<()> {
         let committed = self.inner.commit().await;
         let outer = match Place::of(&mut self.inner) {
-            Place::Inside => None,
+            Place::Inside | Place::Broken => None,
             Place::Outside | Place::Test => {
                 if let Some(watched) = self.watched.take() {
                     watched.ended(&committed);

@@ -100,6 +100,8 @@ use crate::telemetry::Transaction;
 pub struct AuditedConnection<C> {
     inner: C,
     autocommit: bool,
+    /// Whether a batch began a transaction that none has ended since.
+    begun_by_hand: bool,
     /// The context to which a transaction of a test returns.
     outer: Option<OuterContext>,
     /// Reports a transaction under a context, until it has ended.
@@ -112,6 +114,7 @@ impl<C> AuditedConnection<C> {
         Self {
             inner,
             autocommit: false,
+            begun_by_hand: false,
             outer: None,
             watched: None,
         }
@@ -130,6 +133,9 @@ impl<C> AuditedConnection<C> {
     /// statements that cannot run in a transaction, such as `VACUUM` or `CREATE INDEX
     /// CONCURRENTLY`; run them on [`without_context`](Self::without_context). Rows cannot
     /// be loaded one by one (`PgRowByRowLoadingMode`) in this mode; use a transaction.
+    ///
+    /// On a connection that a dropped future broke, no transaction begins, so such a statement
+    /// returns `BrokenTransactionManager`.
     ///
     /// ```
     /// # use threadline_test_server::doctest_schema;
@@ -171,7 +177,8 @@ impl<C: BlockingConnection> AuditedConnection<C> {
         AuditedTransactionBuilder::new(self, None)
     }
 
-    /// Returns the context of a statement outside a transaction, if it is to have one.
+    /// Returns the context of a statement outside a transaction, if it is to have one. On a
+    /// broken connection its transaction cannot begin, which is an error.
     fn statement_context(&mut self) -> Option<String> {
         let has_context =
             self.autocommit && !is_plain() && Place::of(&mut self.inner) != Place::Inside;

@@ -13,7 +13,7 @@ where
     }
 
     fn is_broken(&mut self) -> bool {
-        self.inner.is_broken()
+        self.begun_by_hand || self.inner.is_broken()
     }
 }
 

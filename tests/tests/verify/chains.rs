@@ -229,6 +229,31 @@ fn a_column_that_is_masked_or_plain_since_is_compared_from_then_on() {
 }
 
 #[test]
+fn a_masked_column_is_compared_under_its_present_name() {
+    let (_, conn) = &mut Database::with(MEMBERS);
+    run(
+        conn,
+        "SELECT threadline.audit('members', mask => ARRAY['email'], exclude => ARRAY['hash'])",
+    );
+    for renames in [
+        "ALTER TABLE members RENAME email TO address",
+        "ALTER TABLE members RENAME name TO spare; ALTER TABLE members RENAME address TO name;
+         ALTER TABLE members RENAME spare TO address",
+    ] {
+        run(
+            conn,
+            &format!("{renames}; SELECT threadline.refresh('members')"),
+        );
+        assert_eq!(found(conn), [""; 0], "{renames}");
+        run(
+            conn,
+            "UPDATE members SET age = age + 1 WHERE id = 1; DELETE FROM members WHERE id = 2",
+        );
+        assert_eq!(found(conn), [""; 0], "{renames}, written");
+    }
+}
+
+#[test]
 fn a_truncate_that_could_not_see_all_rows_ends_what_is_known() {
     let (database, conn) = &mut Database::with(MEMBERS);
     // Seen only by its own snapshot; removed with the rest.

@@ -79,7 +79,8 @@ BEGIN
         tl_image := format(tl_image, 'threadline.renamed_image($6, %s, c.captured_at)');
     END IF;
     IF tl_columns.masks IS NOT NULL THEN
-        tl_image := format(tl_image, 'threadline.redacted(%s, ''{}'', $7)');
+        -- Outside of the renames: the masks have present names.
+        tl_image := format('threadline.redacted(%s, ''{}'', $7)', tl_image);
     END IF;
     IF tl_columns.late_names IS NOT NULL THEN
         tl_image := format('(%s) - ARRAY(SELECT late.name FROM unnest($8, $9) AS late (name, since) WHERE late.since > c.captured_at)', tl_image);

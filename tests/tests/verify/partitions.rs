@@ -1,6 +1,6 @@
 use diesel::prelude::*;
 use threadline::FindingCode;
-use threadline_tests::{Database, changes, rows, run, value};
+use threadline_tests::{Database, changes, error_of, rows, run, value};
 
 use super::{drift, findings, found};
 
@@ -135,6 +135,51 @@ fn the_rows_of_a_partition_that_left_stay_in_the_past() {
             ),
             ["audit.partition_left | public.log_a"]
         );
+    }
+}
+
+/// Returns the states of records 1, 2, 3 and 99.
+fn states(conn: &mut PgConnection, at: &str) -> Vec<String> {
+    let states = format!(
+        "SELECT (threadline.record_as_of('log', key, '{at}')).state
+         FROM unnest('{{1,2,3,99}}'::text[]) WITH ORDINALITY AS k (key, n) ORDER BY n"
+    );
+    rows(conn, &states)
+}
+
+#[test]
+fn rows_older_than_the_audit_are_unknown_once_their_partition_left() {
+    for leaves in ["DROP TABLE log_a", "ALTER TABLE log DETACH PARTITION log_a"] {
+        let (_, conn) = &mut Database::with(
+            "CREATE TABLE log (id int PRIMARY KEY, line text) PARTITION BY RANGE (id);
+             CREATE TABLE log_a PARTITION OF log FOR VALUES FROM (0) TO (10);
+             CREATE TABLE log_b PARTITION OF log FOR VALUES FROM (10) TO (20);
+             INSERT INTO log VALUES (1, 'a'), (2, 'b');
+             SELECT threadline.audit('log');
+             UPDATE log SET line = 'c' WHERE id = 1; INSERT INTO log VALUES (3, 'd'), (11, 'e')",
+        );
+        let at = value(conn, "SELECT clock_timestamp()").unwrap();
+        assert_eq!(states(conn, &at), ["there", "there", "there", "never"]);
+        run(conn, &format!("{leaves}; SELECT threadline.refresh('log')"));
+        let past = format!("SELECT record_key FROM threadline.rows_as_of('log', '{at}')");
+        let error = error_of(conn, &past);
+        assert!(
+            error.contains("partitions of public.log left since")
+                && error.contains("with rows older than its audit: public.log_a"),
+            "{error}"
+        );
+        assert_eq!(
+            states(conn, &at),
+            ["incomplete", "incomplete", "there", "never"],
+            "{leaves}"
+        );
+        // Nor is a row missing of which only a change is on record.
+        assert_eq!(
+            rows(conn, "SELECT code FROM threadline.chain_drift('log')"),
+            [""; 0]
+        );
+        let now = "SELECT record_key FROM threadline.rows_as_of('log', clock_timestamp())";
+        assert_eq!(rows(conn, now), ["11"]);
     }
 }
 

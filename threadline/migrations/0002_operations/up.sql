@@ -200,6 +200,7 @@ CREATE TABLE threadline.known_partitions (
     left_at  timestamptz,
     left_by  text,
     noted_at timestamptz,
+    had_rows boolean NOT NULL DEFAULT false,
     PRIMARY KEY (table_id, part)
 );
 COMMENT ON TABLE threadline.known_partitions IS
@@ -208,6 +209,8 @@ COMMENT ON COLUMN threadline.known_partitions.left_by IS
     'The role that detached or dropped it, as threadline.watch() saw; NULL: there was no event trigger';
 COMMENT ON COLUMN threadline.known_partitions.noted_at IS
     'When threadline.refresh() noted that it had left';
+COMMENT ON COLUMN threadline.known_partitions.had_rows IS
+    'Whether it could have rows when the audit of the table began: they are not on record';
 COMMENT ON COLUMN threadline.known_partitions.rows_of IS
     'The condition of the rows that it holds; NULL: not known, or not to be evaluated';
 

@@ -95,7 +95,12 @@ BEGIN
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.blind_truncates(audited_table) AS c
     WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
-    tl_unseen := threadline.truncated_unseen(audited_table, tl_blind);
+    tl_unseen := threadline.truncated_unseen(audited_table, tl_blind)
+        OR EXISTS (SELECT FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.had_rows)
+           AND threadline.left_unseen(audited_table, instant) IS NOT NULL
+           AND threadline.left_with_partition(audited_table, target, (
+               SELECT threadline.key_json(t.key_columns, t.key_types, final_record.record_key)
+               FROM threadline.audited_tables AS t WHERE t.id = audited_table), instant);
     tl_renames := threadline.renames_of(audited_table);
     tl_alterations := threadline.alterations_of(audited_table);
 

@@ -18,8 +18,9 @@ BEGIN
             'table', target, 'table_id', audited_table, 'partition', tl_left.name, 'left_by', tl_left.left_by,
             'left_at', CASE WHEN tl_left.left_by IS NOT NULL THEN tl_left.left_at END));
     END LOOP;
-    INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at)
-    SELECT audited_table, p.relid, p.relid::text, threadline.rows_of_partition(p.relid), clock_timestamp()
+    INSERT INTO threadline.known_partitions AS k (table_id, part, name, rows_of, known_at, had_rows)
+    SELECT audited_table, p.relid, p.relid::text, threadline.rows_of_partition(p.relid), clock_timestamp(),
+           NOT is_same AND coalesce(pg_relation_size(p.relid) > 0, false)
     FROM pg_partition_tree(target) AS p
     WHERE p.isleaf AND p.relid <> target
     ON CONFLICT (table_id, part) DO UPDATE

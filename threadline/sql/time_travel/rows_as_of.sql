@@ -23,6 +23,7 @@ DECLARE
     tl_is_plain boolean;
     tl_is_partitioned boolean := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
     tl_columns text[];
+    tl_left text;
     tl_work_mem text := current_setting('work_mem');
 BEGIN
     SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = tl_id;
@@ -62,6 +63,13 @@ BEGIN
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
             HINT = 'Query a later instant, or single records that exist again.';
+    END IF;
+    tl_left := CASE WHEN tl_is_partitioned THEN threadline.left_unseen(tl_table.id, instant) END;
+    IF tl_left IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: partitions of %s left since %s with rows older than its audit: %s', target, instant, tl_left),
+            HINT = 'Query a later instant, or single records.';
     END IF;
     PERFORM threadline.refuse_suspended(tl_table.id, target, instant);
     tl_since := greatest(tl_table.audited_since, tl_table.chained_since, (

@@ -189,7 +189,7 @@ BEGIN
                        CASE WHEN live.live_key IS NOT NULL THEN live.live_image END
                 WHERE c.is_last AND (c.kind <> 'end' OR live.live_key IS NOT NULL)
                   -- The rows of a detached partition are not missing.
-                  AND NOT ($13 AND live.live_key IS NULL AND threadline.left_with_partition($1, $14, c.known || coalesce(c.leaves, '{}'), '-infinity'))
+                  AND NOT ($13 AND live.live_key IS NULL AND threadline.left_with_partition($1, $14, c.known || coalesce(c.leaves, '{}') || threadline.key_json($10, $11, c.event_key), '-infinity'))
             ) AS of
         ), compared AS (
             SELECT DISTINCT ON (c.code, c.event_key)

@@ -207,6 +207,7 @@ code! {
     "time_travel/unnoted_alterations",
     "time_travel/rows_of_partition",
     "time_travel/partitions_left",
+    "time_travel/left_unseen",
     "time_travel/left_with_partition",
     "time_travel/note_partitions",
     "policy/check_auditable",

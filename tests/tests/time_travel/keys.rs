@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, now, run, value};
+use threadline_tests::{Database, error_of, now, run, value};
 
 use crate::{Copy, after_each, each, state};
 
@@ -394,4 +394,103 @@ fn another_spelling_of_a_key_is_the_same_key() {
         .unwrap(),
         r#"threadline: [1] is not a key of public.lines: the values of a, b are written as a JSON array, such as ["7", "7"]"#
     );
+}
+
+/// Neither the rows nor a record of before can be made from rows that have another key now, or
+/// from changes that were not recorded.
+#[test]
+fn nothing_is_told_of_before_the_primary_key_changed_or_all_changes_were_recorded() {
+    let to_code = "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (code)";
+    let both = "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (code, id)";
+    let exchanged = "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id, code)";
+    for (policy, changes) in [
+        ("", &[to_code][..]),
+        ("", &[both, exchanged]),
+        (", operations => '{insert,delete}'", &["SELECT 1"]),
+        (
+            ", operations => '{insert,update}', condition => 'NEW.body <> ''n2'''",
+            &["SELECT 1"],
+        ),
+    ] {
+        let (_database, mut conn) = after_each(&[
+            "CREATE TABLE items (id int PRIMARY KEY, code text, body text)",
+            &format!("SELECT threadline.audit('items'{policy})"),
+            "INSERT INTO items SELECT k, chr(96 + k), 'n1' FROM generate_series(1, 3) AS k",
+        ]);
+        let conn = &mut conn;
+        let then = now(conn);
+        each(
+            conn,
+            &[
+                "UPDATE items SET body = 'n2' WHERE id = 1",
+                "DELETE FROM items WHERE id = 3",
+            ],
+        );
+        for change in changes {
+            run(
+                conn,
+                &format!("BEGIN; {change}; SELECT threadline.audit('items'); COMMIT"),
+            );
+        }
+        let error = error_of(
+            conn,
+            &format!(
+                "SELECT FROM threadline.rows_as_of('items', '{}')",
+                then.to_rfc3339()
+            ),
+        );
+        assert!(
+            error.contains("its primary key was another, or not every change was recorded"),
+            "{changes:?}: {error}"
+        );
+        let keys = value(
+            conn,
+            "SELECT json_agg(DISTINCT record_key) FROM threadline.audit_changes",
+        );
+        let mut keys: Vec<String> = serde_json::from_str(&keys.unwrap()).unwrap();
+        let present = value(
+            conn,
+            "SELECT json_agg(record_key) FROM threadline.rows_as_of('items', clock_timestamp())",
+        );
+        keys.extend(serde_json::from_str::<Vec<String>>(&present.unwrap()).unwrap());
+        for key in keys {
+            assert_eq!(
+                state(conn, "items", &key, then),
+                "incomplete",
+                "{changes:?}: {key}"
+            );
+        }
+        Copy::of(conn, "items").is_what_was(conn);
+        run(conn, "UPDATE items SET body = 'n3' WHERE id = 1");
+        Copy::of(conn, "items").is_what_was(conn);
+    }
+}
+
+/// A key that was recorded before the primary key changed may be no value of the present one.
+#[test]
+fn a_former_key_finds_no_row() {
+    let (_database, mut conn) = after_each(&[
+        "CREATE TABLE items (id int, code text PRIMARY KEY); SELECT threadline.audit('items')",
+        "INSERT INTO items VALUES (1, 'a')",
+        "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id); SELECT threadline.refresh('items')",
+    ]);
+    let at = now(&mut conn);
+    assert_eq!(state(&mut conn, "items", "a", at), "incomplete");
+    assert_eq!(state(&mut conn, "items", "1", at), "there");
+}
+
+/// The present row does not complete a version from before all changes were recorded.
+#[test]
+fn a_version_from_before_all_changes_were_recorded_is_not_completed() {
+    let (_database, mut conn) = after_each(&[
+        "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL, n int); INSERT INTO items VALUES (1, 'b1', 0)",
+        "SELECT threadline.audit('items', operations => '{insert,update}', condition => 'NEW.n <> 5')",
+        "UPDATE items SET n = 1",
+        "UPDATE items SET n = 5, body = 'b2'",
+        "SELECT threadline.audit('items')",
+        "UPDATE items SET n = 7",
+    ]);
+    let versions = Item::versions_of(&mut conn, 1).unwrap();
+    let versions: Vec<_> = versions.into_iter().map(|version| version.record).collect();
+    assert_eq!(versions, [Ok(item(1, "b2")), Err(Unavailable::Incomplete)]);
 }

@@ -12,6 +12,11 @@ BEGIN
         threadline.key_condition(audited_table, record_key, 'tl_live'))
     INTO tl_image;
     RETURN tl_image;
+EXCEPTION
+    WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow
+        OR numeric_value_out_of_range OR invalid_binary_representation OR interval_field_overflow THEN
+    -- A key from before the primary key was another: no row has it.
+    RETURN NULL;
 END
 $$;
 SELECT threadline.pin_settings('threadline.live_image(integer, regclass, text)');

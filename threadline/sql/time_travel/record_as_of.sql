@@ -35,6 +35,9 @@ BEGIN
         state := 'unaudited';
     ELSIF instant < tl_table.kept_since THEN
         state := 'purged';
+    ELSIF instant < tl_table.chained_since THEN
+        -- The row of then has another key now, or not all of its changes were recorded.
+        state := 'incomplete';
     ELSE
         SELECT r.state, r.image, r.transaction_id, r.change_id, r.unrecorded
         INTO state, image, transaction_id, change_id, unrecorded

@@ -54,6 +54,12 @@ BEGIN
             CONSTRAINT = 'threadline_purged',
             MESSAGE = format('threadline: changes of %s are kept since %s only', target, tl_table.kept_since),
             DETAIL = tl_table.kept_since;
+    ELSIF instant < tl_table.chained_since THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: the state of %s before %s is unknown: its primary key was another, or not every change was recorded',
+                target, tl_table.chained_since),
+            HINT = 'Query a later instant, or the changes of that time.';
     END IF;
     SELECT coalesce(max(c.id), 0) INTO tl_blind
     FROM threadline.blind_truncates(tl_table.id) AS c

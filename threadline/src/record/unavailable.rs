@@ -84,7 +84,8 @@ pub enum Unavailable {
     },
     /// The recorded changes do not make a complete row: neither the insertion nor the
     /// deletion of the record is recorded, or a write bypassed the triggers, or capture of the
-    /// table was suspended later. If the record has another key now, query that key.
+    /// table was suspended later, or its primary key was another then, or its policy did not
+    /// record every change. If the record has another key now, query that key.
     #[error(
         "only the changed values are recorded, not the whole row; if the record has another key now, query that key, or read the image"
     )]

@@ -1,6 +1,6 @@
 , audited AS (
     -- Changes made while the table was not audited are unknown.
-    SELECT target.record_key, t.id AS table_id, t.audited_since, t.key_columns, relation.oid,
+    SELECT target.record_key, t.id AS table_id, t.audited_since, t.chained_since, t.key_columns, relation.oid,
            ARRAY(SELECT jsonb_array_elements_text(t.policy -> 'ignore')) AS ignored,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
            threadline.renames_of(t.id) AS renames,
@@ -21,11 +21,12 @@
            CASE WHEN renames IS NULL THEN changed_from ELSE threadline.renamed_image(renames, changed_from, captured_at) END AS from_now,
            CASE WHEN renames IS NULL THEN changed_to ELSE threadline.renamed_image(renames, changed_to, captured_at) END AS to_now,
            CASE WHEN renames IS NULL THEN row_data ELSE threadline.renamed_image(renames, row_data, captured_at) END AS row_now,
-           least(CASE WHEN captured_at < audited_since THEN audited_since END, suspended.next_at) AS interrupted_at,
+           least(CASE WHEN captured_at < audited_since THEN audited_since END,
+                 CASE WHEN captured_at < chained_since THEN chained_since END, suspended.next_at) AS interrupted_at,
            CASE WHEN suspended.about_then THEN id END AS unchained,
            alterations, key_columns, ignored
     FROM record_changes
-    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, key_columns, ignored FROM audited) AS audited
+    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, chained_since, key_columns, ignored FROM audited) AS audited
     -- Nor are writes while capture was suspended, and when each was made.
     CROSS JOIN LATERAL (
         SELECT min(CASE WHEN w.occurred_at > captured_at THEN w.occurred_at ELSE coalesce(w.ended_at, 'infinity') END) AS next_at,

@@ -1,6 +1,8 @@
-//! Checks that the files and tests that pages name exist.
+//! Checks that the files, tests and links that pages name exist.
 
+use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use threadline_test_server::root;
 
@@ -10,6 +12,88 @@ const PAGES: [&str; 4] = [
     "threadline/src/docs/how_it_works.md",
     "threadline/src/docs/stability.md",
 ];
+
+/// Pages that rustdoc does not check.
+const LINKING: [&str; 12] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "bench/README.md",
+    "examples/README.md",
+    "examples/actix/README.md",
+    "examples/apalis-jobs/README.md",
+    "examples/axum-diesel-async/README.md",
+    "examples/axum-r2d2/README.md",
+    "examples/sql-only/README.md",
+    "threadline-cli/README.md",
+];
+
+/// Returns the links of a Markdown text that lead nowhere: files that are missing in a folder,
+/// and labels without a definition.
+fn lost_links(folder: &Path, text: &str) -> Vec<String> {
+    let prose = without_code(text);
+    let (mut labels, mut defined, mut targets) = (vec![], HashSet::new(), vec![]);
+    let mut rest = prose.as_str();
+    while let Some((before, after)) = rest.split_once('[') {
+        let Some((label, next)) = after.split_once(']') else {
+            break;
+        };
+        let label = label.split_whitespace().collect::<Vec<_>>().join(" ");
+        let begins_line = before.is_empty() || before.ends_with('\n');
+        if let Some(target) = next.strip_prefix('(') {
+            targets.extend(target.split(')').next());
+        } else if begins_line && next.starts_with(": ") {
+            targets.extend(next[2..].lines().next());
+            defined.insert(label);
+        } else {
+            labels.push(label);
+        }
+        rest = next;
+    }
+    let is_lost = |target: &&str| {
+        let path = target.split('#').next().unwrap_or_default();
+        !path.is_empty() && !path.contains("://") && !folder.join(path).exists()
+    };
+    let targets = targets.into_iter().filter(is_lost).map(str::to_owned);
+    let labels = labels.into_iter().filter(|label| !defined.contains(label));
+    targets.chain(labels).collect()
+}
+
+/// Returns a Markdown text without blocks of code, and without text between backticks.
+fn without_code(text: &str) -> String {
+    let mut is_code = false;
+    let prose: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let is_fence = line.trim_start().starts_with("```");
+            is_code ^= is_fence;
+            !is_code && !is_fence && !line.starts_with("    ")
+        })
+        .collect();
+    prose.join("\n").split('`').step_by(2).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut lost = vec![];
+    for page in LINKING {
+        let path = root().join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        let links = lost_links(path.parent().unwrap(), &text);
+        lost.extend(links.into_iter().map(|link| format!("{page}: {link}")));
+    }
+    assert!(lost.is_empty(), "these lead nowhere:\n{}", lost.join("\n"));
+}
+
+#[test]
+fn links_that_lead_nowhere_are_found() {
+    let text = "[a](README.md#b), [c](nowhere.md), [the\nguide], [`list`](https://example.com) and [gone]\n\n```\n[code]\n```\n`[code]`\n\n[the guide]: SECURITY.md\n[other]: missing.md\n";
+    assert_eq!(
+        lost_links(&root(), text),
+        ["nowhere.md", "missing.md", "gone"]
+    );
+}
 
 /// Returns the texts between backticks on a page.
 fn named(page: &str) -> Vec<String> {

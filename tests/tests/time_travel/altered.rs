@@ -238,6 +238,25 @@ fn a_converted_value_of_a_dropped_column_comes_from_the_last_image() {
 }
 
 #[test]
+fn a_column_that_came_and_went_since_is_not_in_an_earlier_row() {
+    let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
+    let at = now(conn);
+    each(
+        conn,
+        &[
+            &format!("BEGIN; ALTER TABLE p ADD late int; {REFRESH}; COMMIT"),
+            "DELETE FROM p",
+            &format!("BEGIN; ALTER TABLE p DROP late; {REFRESH}; COMMIT"),
+        ],
+    );
+    let then = json!({"id": 1, "name": "abcdefghijkl", "price": "19.99", "gone": "x"});
+    let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
+    assert_eq!(alone, then);
+    let mut all = of_then::Product::all_as_of(conn, at).unwrap();
+    assert_eq!(all.next().unwrap().unwrap().image, then);
+}
+
+#[test]
 fn labels_and_attributes_of_other_names_are_no_alteration_of_rows() {
     let (_, conn) = &mut after_each(&[
         "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TYPE size AS (w int, h int)",

@@ -306,10 +306,14 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
-            -- Changes of only ignored columns are not recorded: the present value is nearer.
-            'image of both', CASE WHEN tl_table.policy ? 'ignore'
+            'image of both', CASE
+                -- Changes of only ignored columns are not recorded: the present value is nearer.
+                WHEN tl_table.policy ? 'ignore'
                 THEN format('coalesce(k.redo || b.backward || (k.redo - %L::text[]), b.backward)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
-                ELSE 'coalesce(b.backward || k.redo, b.backward)' END,
+                WHEN tl_is_plain OR tl_is_partitioned
+                THEN 'coalesce(b.backward || k.redo, b.backward)'
+                -- A later image has columns that were added, and dropped, since.
+                ELSE 'CASE WHEN k.is_whole AND k.redo ?& $14 AND threadline.unrecorded($11, k.redo, $2) = ''{}'' THEN k.redo ELSE coalesce(b.backward || k.redo, b.backward) END' END,
             'key', CASE WHEN tl_is_plain AND cardinality(tl_table.key_columns) = 1 AND tl_table.key_types[1] IN ('smallint', 'integer', 'bigint')
                 THEN format('jsonb_build_object(%L, past_key::bigint)', tl_table.key_columns[1])
                 ELSE 'threadline.key_json($4, $5, past_key)' END,

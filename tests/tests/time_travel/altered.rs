@@ -239,7 +239,7 @@ fn a_converted_value_of_a_dropped_column_comes_from_the_last_image() {
 
 #[test]
 fn a_column_that_came_and_went_since_is_not_in_an_earlier_row() {
-    let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT]);
+    let (_, conn) = &mut after_each(&[TABLE, AUDIT, INSERT, "UPDATE p SET price = 20"]);
     let at = now(conn);
     each(
         conn,
@@ -249,11 +249,43 @@ fn a_column_that_came_and_went_since_is_not_in_an_earlier_row() {
             &format!("BEGIN; ALTER TABLE p DROP late; {REFRESH}; COMMIT"),
         ],
     );
+    let then = json!({"id": 1, "name": "abcdefghijkl", "price": "20.00", "gone": "x"});
+    let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
+    assert_eq!(alone, then);
+    let past = of_then::Product::all_as_of(conn, at)
+        .unwrap()
+        .next()
+        .unwrap();
+    assert_eq!(past.unwrap().image, then);
+    let updated = of_then::Product::versions_of(conn, 1).unwrap();
+    assert_eq!(updated[1].image.as_ref().unwrap().get("late"), None);
+}
+
+/// The key of a record stays its key.
+#[test]
+fn a_row_older_than_the_audit_keeps_its_key_when_the_type_of_the_key_is_altered() {
+    let (_, conn) = &mut after_each(&[TABLE, INSERT, AUDIT]);
+    let at = now(conn);
+    each(
+        conn,
+        &[
+            "UPDATE p SET name = 'b'",
+            &format!("BEGIN; ALTER TABLE p ALTER id TYPE bigint; {REFRESH}; COMMIT"),
+        ],
+    );
     let then = json!({"id": 1, "name": "abcdefghijkl", "price": "19.99", "gone": "x"});
     let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
     assert_eq!(alone, then);
-    let mut all = of_then::Product::all_as_of(conn, at).unwrap();
-    assert_eq!(all.next().unwrap().unwrap().image, then);
+    let past = of_then::Product::all_as_of(conn, at)
+        .unwrap()
+        .next()
+        .unwrap();
+    let past = past.unwrap();
+    assert_eq!((past.image, past.unrecorded), (then, vec![]));
+    let versions = of_then::Product::versions_of(conn, 1).unwrap();
+    let version = versions[0].image.as_ref().unwrap();
+    assert_eq!((&version["id"], &version["name"]), (&json!(1), &json!("b")));
+    assert!(versions[0].unrecorded.is_empty());
 }
 
 #[test]

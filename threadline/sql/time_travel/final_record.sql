@@ -193,6 +193,9 @@ BEGIN
     -- Changes of only ignored columns are not recorded: the present value is nearer.
     image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
         SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
+    image := threadline.image_then(tl_alterations, image, instant, CASE WHEN threadline.key_is_altered(audited_table, tl_alterations) THEN (
+        SELECT threadline.key_json(t.key_columns, t.key_types, final_record.record_key)
+        FROM threadline.audited_tables AS t WHERE t.id = audited_table) END);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
     unrecorded := ARRAY(
         SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));

@@ -269,17 +269,20 @@ BEGIN
             FROM replayed AS r
             WHERE r.is_answer AND NOT r.had_ended
             UNION ALL
-            SELECT coalesce(k.known_key, live_key), k.known_key IS NULL, (
-                       SELECT CASE WHEN b.backward IS NULL THEN CASE WHEN k.is_whole AND {there} THEN k.redo END ELSE {image of both} END
-                       FROM (
-                           SELECT CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
-                                       WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
-                           OFFSET 0
-                       ) AS b)
-            FROM live
-            FULL JOIN known AS k ON k.known_key = live_key
-            WHERE k.had_ended IS NOT TRUE
-            OFFSET 0
+            SELECT b.key, b.untouched, {then}
+            FROM (
+                SELECT coalesce(k.known_key, live_key) AS key, k.known_key IS NULL AS untouched, (
+                           SELECT CASE WHEN b.backward IS NULL THEN CASE WHEN k.is_whole AND {there} THEN k.redo END ELSE {image of both} END
+                           FROM (
+                               SELECT CASE WHEN k.is_touched AND k.existed IS NOT TRUE THEN NULL
+                                           WHEN k.ended IS NULL THEN {still live} ELSE k.last_image END || coalesce(k.undo, '{}') AS backward
+                               OFFSET 0
+                           ) AS b) AS image
+                FROM live
+                FULL JOIN known AS k ON k.known_key = live_key
+                WHERE k.had_ended IS NOT TRUE
+                OFFSET 0
+            ) AS b
         )
         SELECT past_key, {key}, {image}, {unrecorded}
         FROM past
@@ -306,14 +309,14 @@ BEGIN
             'live image', threadline.live_expression(tl_table.id, target, 'tl_live'),
             'rows', threadline.own_rows(target),
             'still live', CASE WHEN tl_alterations IS NULL THEN 'live_image' ELSE 'threadline.still_true($11, live_image, ''infinity'', $2)' END,
-            'image of both', CASE
-                -- Changes of only ignored columns are not recorded: the present value is nearer.
-                WHEN tl_table.policy ? 'ignore'
+            -- Changes of only ignored columns are not recorded: the present value is nearer.
+            'image of both', CASE WHEN tl_table.policy ? 'ignore'
                 THEN format('coalesce(k.redo || b.backward || (k.redo - %L::text[]), b.backward)', ARRAY(SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore')))
-                WHEN tl_is_plain OR tl_is_partitioned
-                THEN 'coalesce(b.backward || k.redo, b.backward)'
-                -- A later image has columns that were added, and dropped, since.
-                ELSE 'CASE WHEN k.is_whole AND k.redo ?& $14 AND threadline.unrecorded($11, k.redo, $2) = ''{}'' THEN k.redo ELSE coalesce(b.backward || k.redo, b.backward) END' END,
+                ELSE 'coalesce(b.backward || k.redo, b.backward)' END,
+            'then', CASE WHEN tl_alterations IS NULL THEN 'b.image'
+                         WHEN threadline.key_is_altered(tl_table.id, tl_alterations)
+                         THEN 'threadline.image_then($11, b.image, $2, threadline.key_json($4, $5, b.key))'
+                         ELSE 'threadline.image_then($11, b.image, $2, NULL)' END,
             'key', CASE WHEN tl_is_plain AND cardinality(tl_table.key_columns) = 1 AND tl_table.key_types[1] IN ('smallint', 'integer', 'bigint')
                 THEN format('jsonb_build_object(%L, past_key::bigint)', tl_table.key_columns[1])
                 ELSE 'threadline.key_json($4, $5, past_key)' END,

@@ -4,10 +4,12 @@
            ARRAY(SELECT jsonb_array_elements_text(t.policy -> 'ignore')) AS ignored,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
            threadline.renames_of(t.id) AS renames,
-           threadline.alterations_of(t.id) AS alterations
+           altered.alterations,
+           CASE WHEN threadline.key_is_altered(t.id, altered.alterations) THEN t.key_types END AS altered_key_types
     FROM target
     JOIN threadline.audited_tables AS t ON t.id = target.table_id
     CROSS JOIN to_regclass({table name}) AS relation (oid)
+    CROSS JOIN LATERAL (SELECT threadline.alterations_of(t.id) AS alterations OFFSET 0) AS altered
 ), live AS (
     SELECT image
     FROM (
@@ -24,9 +26,9 @@
            least(CASE WHEN captured_at < audited_since THEN audited_since END,
                  CASE WHEN captured_at < chained_since THEN chained_since END, suspended.next_at) AS interrupted_at,
            CASE WHEN suspended.about_then THEN id END AS unchained,
-           alterations, key_columns, ignored
+           alterations, key_columns, altered_key_types, ignored
     FROM record_changes
-    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, chained_since, key_columns, ignored FROM audited) AS audited
+    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, chained_since, key_columns, altered_key_types, ignored FROM audited) AS audited
     -- Nor are writes while capture was suspended, and when each was made.
     CROSS JOIN LATERAL (
         SELECT min(CASE WHEN w.occurred_at > captured_at THEN w.occurred_at ELSE coalesce(w.ended_at, 'infinity') END) AS next_at,
@@ -53,7 +55,8 @@
                 -- Back from the present or last state, undoing each later change; over that, the
                 -- values recorded by then. Changes of only ignored columns are not recorded: the
                 -- later value is nearer.
-                ELSE CASE WHEN c.life = 0 AND c.interrupted_at IS NULL
+                ELSE threadline.image_then(c.alterations,
+                     CASE WHEN c.life = 0 AND c.interrupted_at IS NULL
                           THEN coalesce((SELECT threadline.still_true(c.alterations, image, 'infinity', c.captured_at) FROM live), jsonb_build_object())
                           ELSE jsonb_build_object() END
                      || coalesce(
@@ -68,7 +71,9 @@
                                  OVER (PARTITION BY c.birth, c.interrupted_at, c.unchained ORDER BY c.id),
                              c.captured_at),
                          jsonb_build_object()) - c.ignored)
-                     || coalesce(c.redo, jsonb_build_object())
+                     || coalesce(c.redo, jsonb_build_object()),
+                     c.captured_at,
+                     CASE WHEN c.altered_key_types IS NOT NULL THEN threadline.key_json(c.key_columns, c.altered_key_types, c.record_key) END)
            END AS image,
            -- Without an end or a beginning, columns that never changed are unknown.
            c.op IN ('I', 'D', 'T')

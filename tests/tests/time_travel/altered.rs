@@ -3,7 +3,7 @@
 use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use serde_json::json;
-use threadline::{Audited, ErrorKind, Unavailable, revert_transaction};
+use threadline::{Audited, ErrorKind, PastRecord, Unavailable, revert_transaction};
 use threadline_tests::{Database, now, rows, run, value};
 
 use crate::{after_each, each};
@@ -216,6 +216,19 @@ fn a_column_that_comes_back_under_its_name_is_another() {
     assert_eq!(gone(conn, last), "last");
 }
 
+/// Returns row 1 of an instant, which has one image alone and among all rows.
+fn row_then(
+    conn: &mut PgConnection,
+    at: chrono::DateTime<chrono::Utc>,
+) -> PastRecord<of_then::Product> {
+    let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
+    let all: Vec<_> = of_then::Product::all_as_of(conn, at).unwrap().collect();
+    let [past] = <[_; 1]>::try_from(all).unwrap();
+    let past = past.unwrap();
+    assert_eq!(past.image, alone);
+    past
+}
+
 #[test]
 fn a_converted_value_of_a_dropped_column_comes_from_the_last_image() {
     for write in ["DELETE FROM p", "UPDATE p SET gone = 'z'"] {
@@ -230,10 +243,7 @@ fn a_converted_value_of_a_dropped_column_comes_from_the_last_image() {
                 &format!("BEGIN; ALTER TABLE p DROP gone; {REFRESH}; COMMIT"),
             ],
         );
-        let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
-        assert_eq!(alone["gone"], "xy", "{write}");
-        let mut all = of_then::Product::all_as_of(conn, at).unwrap();
-        assert_eq!(all.next().unwrap().unwrap().image, alone, "{write}");
+        assert_eq!(row_then(conn, at).image["gone"], "xy", "{write}");
     }
 }
 
@@ -249,14 +259,10 @@ fn a_column_that_came_and_went_since_is_not_in_an_earlier_row() {
             &format!("BEGIN; ALTER TABLE p DROP late; {REFRESH}; COMMIT"),
         ],
     );
-    let then = json!({"id": 1, "name": "abcdefghijkl", "price": "20.00", "gone": "x"});
-    let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
-    assert_eq!(alone, then);
-    let past = of_then::Product::all_as_of(conn, at)
-        .unwrap()
-        .next()
-        .unwrap();
-    assert_eq!(past.unwrap().image, then);
+    assert_eq!(
+        row_then(conn, at).image,
+        json!({"id": 1, "name": "abcdefghijkl", "price": "20.00", "gone": "x"})
+    );
     let updated = of_then::Product::versions_of(conn, 1).unwrap();
     assert_eq!(updated[1].image.as_ref().unwrap().get("late"), None);
 }
@@ -273,15 +279,12 @@ fn a_row_older_than_the_audit_keeps_its_key_when_the_type_of_the_key_is_altered(
             &format!("BEGIN; ALTER TABLE p ALTER id TYPE bigint; {REFRESH}; COMMIT"),
         ],
     );
-    let then = json!({"id": 1, "name": "abcdefghijkl", "price": "19.99", "gone": "x"});
-    let alone = of_then::Product::as_of_json(conn, 1, at).unwrap().unwrap();
-    assert_eq!(alone, then);
-    let past = of_then::Product::all_as_of(conn, at)
-        .unwrap()
-        .next()
-        .unwrap();
-    let past = past.unwrap();
-    assert_eq!((past.image, past.unrecorded), (then, vec![]));
+    let past = row_then(conn, at);
+    assert_eq!(
+        past.image,
+        json!({"id": 1, "name": "abcdefghijkl", "price": "19.99", "gone": "x"})
+    );
+    assert!(past.unrecorded.is_empty());
     let versions = of_then::Product::versions_of(conn, 1).unwrap();
     let version = versions[0].image.as_ref().unwrap();
     assert_eq!((&version["id"], &version["name"]), (&json!(1), &json!("b")));

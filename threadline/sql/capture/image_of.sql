@@ -4,6 +4,6 @@ CREATE OR REPLACE FUNCTION threadline.image_of(relation regclass, row_name text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 RETURN pg_catalog.format(
-    CASE WHEN threadline.plain_columns(relation, '{array_nulls,bytea_output,datestyle,extra_float_digits,intervalstyle,timezone}', apart => true)
+    CASE WHEN threadline.plain_columns(relation, ARRAY(SELECT s.name FROM threadline.text_settings() AS s), apart => true)
          THEN 'CASE WHEN pg_catalog.pg_column_size(%1$s.*) > 100000 THEN threadline.large_image(%1$s.*) ELSE pg_catalog.to_jsonb(%1$s.*) END'
          ELSE 'threadline.row_image(%1$s.*)' END, row_name);

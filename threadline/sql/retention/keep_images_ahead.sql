@@ -13,11 +13,8 @@ DECLARE
     tl_position bigint := (SELECT max(c.position) FROM threadline.ledger_changes AS c);
     tl_to_transaction bigint;
     tl_to_id bigint;
-    tl_plain boolean := threadline.renames_of(run.table_id) IS NULL AND threadline.alterations_of(run.table_id) IS NULL
-        -- Nor changes of keys.
-        AND NOT EXISTS (
-            SELECT FROM threadline.ledger_changes AS c
-            WHERE c.table_id = run.table_id AND c.previous_key IS NOT NULL AND c.id < tl_end);
+    -- Again: a table can be altered during a run.
+    tl_plain boolean := threadline.images_add_up(run.table_id, tl_end);
     tl_work_mem text := current_setting('work_mem');
     tl_one_by_one boolean;
     tl_since timestamptz := threadline.images_follow_since(run);

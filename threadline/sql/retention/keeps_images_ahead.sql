@@ -1,5 +1,5 @@
 -- Returns whether a purge of a table keeps images ahead of the removal: where there are many old
--- changes, and the changes of a record are those under its key and count as they were recorded.
+-- changes, of which threadline.images_add_up() holds, and no TRUNCATE is of unknown rows.
 CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(
     audited_table integer, horizon timestamptz, at_most bigint, after_transaction bigint, after_id bigint
 ) RETURNS boolean
@@ -10,12 +10,7 @@ AS $$
 DECLARE
     tl_end bigint := threadline.purge_end(horizon);
 BEGIN
-    RETURN threadline.renames_of(audited_table) IS NULL
-       AND threadline.alterations_of(audited_table) IS NULL
-       AND NOT EXISTS (
-           SELECT FROM threadline.ledger_changes AS c
-           WHERE c.table_id = audited_table AND c.previous_key IS NOT NULL AND c.id < tl_end)
-       -- A TRUNCATE of unknown rows.
+    RETURN threadline.images_add_up(audited_table, tl_end)
        AND NOT EXISTS (
            SELECT FROM threadline.ledger_changes AS c
            WHERE c.table_id = audited_table AND c.record_key IS NULL AND c.id < tl_end)

@@ -12,6 +12,8 @@ SET search_path = pg_catalog, threadline, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    tl_table threadline.audited_tables;
+    tl_key jsonb;
     tl_changes threadline.audit_changes[];
     tl_counts bigint;
     tl_does_not_count bigint;
@@ -40,6 +42,8 @@ DECLARE
     tl_is_answer boolean;
     tl_redaction record;
 BEGIN
+    SELECT * INTO tl_table FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    tl_key := threadline.key_json(tl_table.key_columns, tl_table.key_types, final_record.record_key);
     SELECT array_agg(ROW(c.*)::threadline.audit_changes ORDER BY c.id) INTO tl_changes
     FROM (
         SELECT * FROM threadline.record_changes(audited_table, final_record.record_key)
@@ -66,7 +70,7 @@ BEGIN
         END IF;
         EXIT WHEN tl_here.id IS NOT NULL;
     END LOOP;
-    SELECT greatest(t.audited_since, t.chained_since) INTO tl_since FROM threadline.audited_tables AS t WHERE t.id = audited_table;
+    tl_since := greatest(tl_table.audited_since, tl_table.chained_since);
     SELECT * INTO tl_suspended FROM threadline.suspended_around(audited_table, instant);
     IF tl_suspended.ends_about_then THEN
         state := 'incomplete';
@@ -98,9 +102,7 @@ BEGIN
     tl_unseen := threadline.truncated_unseen(audited_table, tl_blind)
         OR EXISTS (SELECT FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.had_rows)
            AND threadline.left_unseen(audited_table, instant) IS NOT NULL
-           AND threadline.left_with_partition(audited_table, target, (
-               SELECT threadline.key_json(t.key_columns, t.key_types, final_record.record_key)
-               FROM threadline.audited_tables AS t WHERE t.id = audited_table), instant);
+           AND threadline.left_with_partition(audited_table, target, tl_key, instant);
     tl_renames := threadline.renames_of(audited_table);
     tl_alterations := threadline.alterations_of(audited_table);
 
@@ -134,13 +136,10 @@ BEGIN
 
     -- The changes recorded by then give the whole row.
     tl_is_partitioned := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target AND c.relkind = 'p');
-    SELECT tl_is_whole AND NOT tl_is_partitioned AND NOT t.policy ? 'ignore'
-           AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
-           -- Nor lacks a column that was dropped since.
-           AND threadline.unrecorded(tl_alterations, tl_forward, instant) = '{}'
-    INTO tl_is_answer
-    FROM threadline.audited_tables AS t
-    WHERE t.id = audited_table;
+    tl_is_answer := tl_is_whole AND NOT tl_is_partitioned AND NOT tl_table.policy ? 'ignore'
+        AND tl_forward ?& ARRAY(SELECT p.name FROM threadline.column_policy(audited_table, target) AS p WHERE p.column_policy <> 'exclude')
+        -- Nor lacks a column that was dropped since.
+        AND threadline.unrecorded(tl_alterations, tl_forward, instant) = '{}';
 
     -- The present row shows what was written later without a record.
     IF tl_suspended.ends_later AND tl_is_answer IS NOT TRUE THEN
@@ -192,10 +191,9 @@ BEGIN
 
     -- Changes of only ignored columns are not recorded: the present value is nearer.
     image := coalesce(tl_forward || tl_backward || (tl_forward - ARRAY(
-        SELECT jsonb_array_elements_text(t.policy -> 'ignore') FROM threadline.audited_tables AS t WHERE t.id = audited_table)), tl_backward, tl_forward);
-    image := threadline.image_then(tl_alterations, image, instant, CASE WHEN threadline.key_is_altered(audited_table, tl_alterations) THEN (
-        SELECT threadline.key_json(t.key_columns, t.key_types, final_record.record_key)
-        FROM threadline.audited_tables AS t WHERE t.id = audited_table) END);
+        SELECT jsonb_array_elements_text(tl_table.policy -> 'ignore'))), tl_backward, tl_forward);
+    image := threadline.image_then(tl_alterations, image, instant,
+        CASE WHEN threadline.key_is_altered(audited_table, tl_alterations) THEN tl_key END);
     SELECT * INTO tl_redaction FROM threadline.redaction(audited_table, target, instant);
     unrecorded := ARRAY(
         SELECT name FROM unnest(threadline.unrecorded(tl_alterations, image, instant)) AS name WHERE name <> ALL (tl_redaction.columns));

@@ -8,7 +8,7 @@ RETURN CASE
     ELSE coalesce(key, '{}') || (image - ARRAY(
         SELECT a.name
         FROM pg_catalog.jsonb_to_recordset(alterations) AS a (name text, what text, "at" timestamptz)
-        WHERE image ? a.name AND a.what IN ('added', 'dropped')
+        WHERE a.what IN ('added', 'dropped')
         GROUP BY a.name
         HAVING (pg_catalog.array_agg(a.what ORDER BY a.at) FILTER (WHERE a.at > instant))[1] = 'added'
            AND (pg_catalog.array_agg(a.what ORDER BY a.at DESC))[1] = 'dropped'))

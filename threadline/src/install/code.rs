@@ -258,6 +258,7 @@ code! {
     "retention/keep_ends",
     "time_travel/suspended_around",
     "retention/images_follow_since",
+    "retention/images_add_up",
     "retention/keep_images",
     "retention/keep_images_ahead",
     "retention/keeps_images_ahead",

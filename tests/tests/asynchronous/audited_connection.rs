@@ -497,6 +497,45 @@ async fn a_connection_of_mobc_carries_the_context() {
     );
 }
 
+/// Diesel knows nothing of it.
+#[tokio::test]
+async fn a_transaction_begun_by_hand_carries_its_context_and_no_pool_lends_it_again() {
+    let database = database();
+    let pool = pool_of(&database, 1);
+    for (id, begin, end) in [
+        (1, "BEGIN", Some("COMMIT")),
+        (2, "start transaction", Some("END")),
+        (3, "BEGIN", None),
+        (4, "BEGIN", Some("ROLLBACK")),
+    ] {
+        async {
+            let mut conn = pool.get().await.unwrap();
+            // As a query, then as a batch.
+            if id % 2 == 1 {
+                diesel::sql_query(begin).execute(&mut conn).await.unwrap();
+            } else {
+                conn.batch_execute(begin).await.unwrap();
+            }
+            let insert = format!("INSERT INTO notes VALUES ({id}, 'a')");
+            diesel::sql_query(insert).execute(&mut conn).await.unwrap();
+            if let Some(end) = end {
+                diesel::sql_query(end).execute(&mut conn).await.unwrap();
+            }
+        }
+        .in_context(user(id))
+        .await;
+    }
+    insert(&mut pool.get().await.unwrap(), 5).await.unwrap();
+    assert_eq!(
+        recorded(&mut database.connect()),
+        [
+            "1 | user:1 | task-local",
+            "2 | user:2 | task-local",
+            "5 | - | none"
+        ]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn requests_over_four_connections_keep_their_own_actors_when_some_are_cancelled() {
     const REQUESTS: i32 = 300;

@@ -173,6 +173,10 @@ fn a_transaction_begun_by_hand_carries_the_context() {
         conn.batch_execute(&insert(3)).unwrap_err();
         conn.batch_execute("ROLLBACK").unwrap();
         conn.batch_execute(&insert(4)).unwrap();
+        for sql in ["BEGIN READ WRITE", &insert(5), "SAVEPOINT a", "COMMIT"] {
+            diesel::sql_query(sql).execute(conn).unwrap();
+        }
+        diesel::sql_query(insert(6)).execute(conn).unwrap();
     });
     assert_eq!(
         recorded(conn.without_context()),
@@ -180,7 +184,47 @@ fn a_transaction_begun_by_hand_carries_the_context() {
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
             "3 | user:1 | thread-local",
-            "4 | - | none"
+            "4 | - | none",
+            "5 | user:1 | thread-local",
+            "6 | - | none"
+        ]
+    );
+    assert_at_rest(conn);
+}
+
+/// A transaction of a statement's own would end it.
+#[test]
+fn a_statement_in_autocommit_mode_leaves_a_transaction_begun_by_hand_open() {
+    let (_, conn) = &mut connect();
+    conn.autocommit_in_context(true);
+    user(1).scope(|| {
+        for begin in ["BEGIN", "SELECT 1; BEGIN"] {
+            conn.batch_execute(begin).unwrap();
+            write(conn, 1).unwrap();
+            conn.batch_execute("INSERT INTO notes VALUES (2, 'a')")
+                .unwrap();
+            conn.batch_execute("ROLLBACK").unwrap();
+        }
+        conn.batch_execute("BEGIN; INSERT INTO notes VALUES (1, 'a'); COMMIT")
+            .unwrap();
+        // Whether it is open is not known, so the statement is tried in its own.
+        conn.batch_execute("BEGIN; SELECT 1 / 0; COMMIT")
+            .unwrap_err();
+        write(conn, 2).unwrap_err();
+        conn.batch_execute("ROLLBACK").unwrap();
+        write(conn, 3).unwrap();
+        // Diesel's transaction ends it.
+        conn.batch_execute("BEGIN").unwrap();
+        conn.transaction(|conn| write(conn, 4)).unwrap();
+        write(conn, 5).unwrap();
+    });
+    assert_eq!(
+        recorded(conn.without_context()),
+        [
+            "1 | user:1 | thread-local",
+            "3 | user:1 | thread-local",
+            "4 | user:1 | thread-local",
+            "5 | user:1 | thread-local"
         ]
     );
     assert_at_rest(conn);

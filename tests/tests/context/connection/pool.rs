@@ -134,6 +134,12 @@ fn a_connection_that_comes_back_in_a_transaction_begun_by_hand_is_not_used_again
             }
         });
     }
+    user(1).scope(|| {
+        let conn = &mut pool.get().unwrap();
+        for sql in ["BEGIN", "INSERT INTO notes VALUES (1, 'a')"] {
+            diesel::sql_query(sql).execute(conn).unwrap();
+        }
+    });
     write(&mut pool.get().unwrap(), 2).unwrap();
     let before = process(&pool);
     user(3).scope(|| {

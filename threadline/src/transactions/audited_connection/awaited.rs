@@ -1,7 +1,7 @@
 //! The connection traits of diesel-async, delegated to the connection inside.
 
 use std::fmt::Debug;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -26,6 +26,7 @@ use diesel_async::{
 };
 use futures_core::Stream;
 
+use super::batch::transaction_control;
 use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager};
 use crate::connection::AuditConnection;
@@ -62,9 +63,10 @@ impl Audited {
         S: Future<Output = QueryResult<T>> + Send + 'c,
     {
         let place = Place::of(&mut self.inner);
+        let has_own_transaction = self.has_own_transaction(place);
         let conn = &self.inner;
         let statement = statement(conn);
-        if !self.autocommit || place == Place::Inside {
+        if !has_own_transaction {
             return Box::pin(statement);
         }
         Box::pin(async move {
@@ -194,7 +196,8 @@ impl AsyncConnectionCore for Audited {
         T: AsQuery + 'query,
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
-        if !self.autocommit || Place::of(&mut self.inner) == Place::Inside {
+        let place = Place::of(&mut self.inner);
+        if !self.has_own_transaction(place) {
             // Reads row by row.
             return AsyncConnectionCore::load(&mut self.inner, source);
         }
@@ -219,7 +222,16 @@ impl AsyncConnectionCore for Audited {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        self.statement(|mut conn| AsyncConnectionCore::execute_returning_count(&mut conn, source))
+        match transaction_control(&source) {
+            Ok(Some(sql)) => Box::pin(async move {
+                self.batch_in_context(&sql).await?;
+                Ok(0)
+            }),
+            Ok(None) => self.statement(|mut conn| {
+                AsyncConnectionCore::execute_returning_count(&mut conn, source)
+            }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 }
 
@@ -419,6 +431,7 @@ mod pooled {
     use diesel_async::AsyncPgConnection;
     use diesel_async::pooled_connection::{PoolableConnection, RecyclingMethod};
 
+    use super::super::by_hand::ByHand;
     use super::Audited;
 
     impl PoolableConnection for Audited {
@@ -434,7 +447,7 @@ mod pooled {
         }
 
         fn is_broken(&mut self) -> bool {
-            self.begun_by_hand
+            self.by_hand != ByHand::Closed
                 || <AsyncPgConnection as PoolableConnection>::is_broken(&mut self.inner)
         }
     }

@@ -1,7 +1,11 @@
+use diesel::backend::Backend;
+use diesel::pg::Pg;
+use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 
 use super::AuditedConnection;
 use super::manager::Place;
+use super::text::{before_statement, first_word, statement};
 use crate::connection::AuditConnection;
 use crate::context::AuditContext;
 use crate::transactions::Open;
@@ -14,12 +18,11 @@ impl<C: AuditConnection> AuditedConnection<C> {
         if place != Place::Outside {
             return self.batch_at(place, query).await;
         }
-        let before = self.begun_by_hand;
-        // Also if the batch fails half-way, or is not awaited to its end.
-        self.begun_by_hand = before || begins(query);
+        let before = self.by_hand;
+        self.by_hand = before.during(query);
         let done = self.batch_at(place, query).await;
         if done.is_ok() {
-            self.begun_by_hand = leaves_open(query, before);
+            self.by_hand = before.after(query);
         }
         done
     }
@@ -39,7 +42,7 @@ impl<C: AuditConnection> AuditedConnection<C> {
             (batch @ Batch::Begins(..), Place::Outside) => {
                 self.inner.batch(&batch.under(query, &setting)).await
             }
-            (batch @ Batch::Works, Place::Outside) if self.autocommit => {
+            (batch @ Batch::Works, Place::Outside) if self.has_own_transaction(place) => {
                 self.inner.batch(&batch.under(query, &setting)).await
             }
             (Batch::Works, Place::Test) if self.autocommit => {
@@ -67,10 +70,7 @@ pub(super) enum Batch<'a> {
 impl<'a> Batch<'a> {
     pub(super) fn of(sql: &'a str) -> Self {
         let body = &sql[before_statement(sql)..];
-        let end = body
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(body.len());
-        match body[..end].to_ascii_uppercase().as_str() {
+        match first_word(body).to_ascii_uppercase().as_str() {
             "BEGIN" | "START" => {
                 let (begin, rest) = sql.split_at(sql.len() - body.len() + statement(body));
                 Self::Begins(begin, rest)
@@ -94,94 +94,19 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Returns the first words of each statement, in capitals. Text in literals counts as well, so that
-/// this can find too many.
-fn statements(sql: &str) -> impl Iterator<Item = Vec<String>> + '_ {
-    sql.split(';').map(|statement| {
-        statement[before_statement(statement)..]
-            .split_whitespace()
-            .take(4)
-            .map(str::to_ascii_uppercase)
-            .collect()
-    })
-}
-
-fn first(words: &[String]) -> &str {
-    words.first().map_or("", String::as_str)
-}
-
-/// Returns whether a batch may begin a transaction.
-fn begins(sql: &str) -> bool {
-    statements(sql).any(|words| matches!(first(&words), "BEGIN" | "START"))
-}
-
-/// Returns whether a transaction is open after a batch.
-fn leaves_open(sql: &str, before: bool) -> bool {
-    statements(sql).fold(before, |open, words| {
-        let has = |word| words.iter().any(|other| other == word);
-        match first(&words) {
-            "BEGIN" | "START" => true,
-            "PREPARE" => open && !has("TRANSACTION"),
-            "ABORT" | "COMMIT" | "END" | "ROLLBACK" => {
-                open && (has("TO") || has("PREPARED") || has("CHAIN") && !has("NO"))
-            }
-            _ => open,
-        }
-    })
-}
-
-/// Returns the length of what precedes the first statement: spaces, comments, and empty statements.
-fn before_statement(sql: &str) -> usize {
-    let mut at = 0;
-    loop {
-        let rest = &sql[at..];
-        let spaces = rest.len()
-            - rest
-                .trim_start_matches(|c: char| c.is_whitespace() || c == ';')
-                .len();
-        match spaces + comment(&rest[spaces..]) {
-            0 => return at,
-            skipped => at += skipped,
-        }
+/// Returns the text of a query that begins, ends or divides a transaction, as in
+/// `sql_query("BEGIN")`. Only a query whose text is not fixed by its type can do so.
+pub(super) fn transaction_control<T>(query: &T) -> QueryResult<Option<String>>
+where
+    T: QueryFragment<Pg> + QueryId,
+{
+    if T::HAS_STATIC_QUERY_ID {
+        return Ok(None);
     }
-}
-
-/// Returns the length of a statement without literals, up to its semicolon. One in a comment does
-/// not end it.
-fn statement(sql: &str) -> usize {
-    let mut at = 0;
-    while let Some(next) = sql[at..].chars().next() {
-        match comment(&sql[at..]) {
-            0 if next == ';' => break,
-            0 => at += next.len_utf8(),
-            skipped => at += skipped,
-        }
-    }
-    at
-}
-
-/// Returns the length of the comment at the beginning of a text; 0 if there is none. As in SQL,
-/// `/*` nests.
-fn comment(sql: &str) -> usize {
-    if sql.starts_with("--") {
-        return sql.find('\n').unwrap_or(sql.len());
-    }
-    let (mut at, mut depth) = (0, 0);
-    while let Some(next) = sql[at..].chars().next() {
-        if sql[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if depth > 0 && sql[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-        } else if depth > 0 {
-            at += next.len_utf8();
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    at
+    let mut sql = <Pg as Backend>::QueryBuilder::default();
+    query.to_sql(&mut sql, &Pg)?;
+    let sql = sql.finish();
+    Ok((Batch::of(&sql) != Batch::Works).then_some(sql))
 }
 
 #[cfg(test)]
@@ -209,30 +134,6 @@ mod tests {
         assert_eq!(Batch::of("/* not closed; BEGIN"), Batch::Works);
         assert_eq!(Batch::of("-- nothing"), Batch::Works);
         assert_eq!(Batch::of(""), Batch::Works);
-    }
-
-    #[test]
-    fn a_transaction_that_a_batch_leaves_open_is_noticed() {
-        for (sql, before, after) in [
-            ("BEGIN", false, true),
-            ("/* a */ start transaction read only; SELECT 1", false, true),
-            ("SELECT 1; BEGIN", false, true),
-            ("BEGIN; SELECT 1; COMMIT", false, false),
-            ("BEGIN; SELECT 1; -- done\n END;", false, false),
-            ("COMMIT; BEGIN", true, true),
-            ("ROLLBACK", true, false),
-            ("ROLLBACK TO SAVEPOINT a", true, true),
-            ("ROLLBACK WORK TO a", true, true),
-            ("COMMIT AND CHAIN", true, true),
-            ("COMMIT AND NO CHAIN", true, false),
-            ("COMMIT PREPARED 'a'", false, false),
-            ("PREPARE TRANSACTION 'a'", true, false),
-            ("PREPARE a AS SELECT 1", true, true),
-            ("SELECT 1", false, false),
-            ("", true, true),
-        ] {
-            assert_eq!(leaves_open(sql, before), after, "{sql}");
-        }
     }
 
     /// Its rest would be run as SQL.

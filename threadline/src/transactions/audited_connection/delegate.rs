@@ -16,6 +16,7 @@ use diesel::result::{ConnectionResult, Error, QueryResult};
 use diesel::sql_types::TypeMetadata;
 use diesel::{Connection, ExecuteCopyFromDsl};
 
+use super::batch::transaction_control;
 use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager, AutocommitLoad};
 use crate::connection::{BlockingConnection, ready};
@@ -65,7 +66,10 @@ impl<C: BlockingConnection> Connection for AuditedConnection<C> {
     where
         T: QueryFragment<Pg> + QueryId,
     {
-        self.statement(|conn| conn.execute_returning_count(source))
+        match transaction_control(source)? {
+            Some(sql) => self.batch_execute(&sql).map(|()| 0),
+            None => self.statement(|conn| conn.execute_returning_count(source)),
+        }
     }
 
     fn transaction_state(

@@ -2,6 +2,7 @@ use diesel::connection::{Connection, TransactionManager, TransactionManagerStatu
 use diesel::result::QueryResult;
 
 use super::AuditedConnection;
+use super::by_hand::ByHand;
 use crate::connection::{AuditConnection, BlockingConnection, ready};
 use crate::context::AuditContext;
 use crate::telemetry::Transaction;
@@ -95,6 +96,7 @@ impl<C: AuditConnection> AuditedConnection<C> {
     pub(super) async fn roll_back_in_context(&mut self) -> QueryResult<()> {
         self.inner.roll_back().await?;
         if matches!(Place::of(&mut self.inner), Place::Outside | Place::Test) {
+            self.by_hand = ByHand::Closed;
             // The rollback to the savepoint restored the context.
             self.outer = None;
             if let Some(watched) = self.watched.take() {
@@ -109,6 +111,8 @@ impl<C: AuditConnection> AuditedConnection<C> {
         let outer = match Place::of(&mut self.inner) {
             Place::Inside | Place::Broken => None,
             Place::Outside | Place::Test => {
+                // This ended one that was begun by hand, too.
+                self.by_hand = ByHand::Closed;
                 if let Some(watched) = self.watched.take() {
                     watched.ended(&committed);
                 }

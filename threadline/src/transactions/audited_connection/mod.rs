@@ -4,10 +4,12 @@ mod autocommit;
 #[cfg(feature = "diesel-async")]
 mod awaited;
 mod batch;
+mod by_hand;
 mod delegate;
 mod manager;
 #[cfg(feature = "r2d2")]
 mod pool;
+mod text;
 
 use std::fmt;
 
@@ -18,6 +20,7 @@ pub use manager::AuditedTransactionManager;
 #[cfg(feature = "r2d2")]
 pub use pool::AutocommitInContext;
 
+use by_hand::ByHand;
 use manager::Place;
 
 use super::AuditedTransactionBuilder;
@@ -69,8 +72,8 @@ use crate::telemetry::Transaction;
 /// # Which context
 ///
 /// A transaction carries the context that is current on the thread when the outermost
-/// transaction begins, whether by `transaction`, by `build_transaction` or by a batch of
-/// SQL that starts with `BEGIN`. Savepoints inside it have the same context. To change the
+/// transaction begins, whether by `transaction`, by `build_transaction`, by a batch of SQL
+/// that starts with `BEGIN`, or by `sql_query("BEGIN")`. Savepoints inside it have the same context. To change the
 /// context inside a transaction, use [`audited`](crate::AuditExt::audited) or
 /// [`audited_transaction`](crate::AuditExt::audited_transaction). Without a current
 /// context the transaction is plain, and its changes are recorded without an actor;
@@ -100,8 +103,7 @@ use crate::telemetry::Transaction;
 pub struct AuditedConnection<C> {
     inner: C,
     autocommit: bool,
-    /// Whether a batch began a transaction that none has ended since.
-    begun_by_hand: bool,
+    by_hand: ByHand,
     /// The context to which a transaction of a test returns.
     outer: Option<OuterContext>,
     /// Reports a transaction under a context, until it has ended.
@@ -114,7 +116,7 @@ impl<C> AuditedConnection<C> {
         Self {
             inner,
             autocommit: false,
-            begun_by_hand: false,
+            by_hand: ByHand::Closed,
             outer: None,
             watched: None,
         }
@@ -167,6 +169,12 @@ impl<C> AuditedConnection<C> {
     pub fn into_inner(self) -> C {
         self.inner
     }
+
+    /// Returns whether a statement at a place has a transaction of its own if there is a
+    /// context. In a transaction begun by hand it has none, because it would end that one.
+    fn has_own_transaction(&self, place: Place) -> bool {
+        self.autocommit && place != Place::Inside && self.by_hand != ByHand::Open
+    }
 }
 
 impl<C: BlockingConnection> AuditedConnection<C> {
@@ -180,8 +188,8 @@ impl<C: BlockingConnection> AuditedConnection<C> {
     /// Returns the context of a statement outside a transaction, if it is to have one. On a
     /// broken connection its transaction cannot begin, which is an error.
     fn statement_context(&mut self) -> Option<String> {
-        let has_context =
-            self.autocommit && !is_plain() && Place::of(&mut self.inner) != Place::Inside;
+        let place = Place::of(&mut self.inner);
+        let has_context = self.has_own_transaction(place) && !is_plain();
         has_context.then(AuditContext::current_setting).flatten()
     }
 

@@ -2,6 +2,7 @@ use diesel::QueryResult;
 use diesel::r2d2::{CustomizeConnection, R2D2Connection};
 
 use super::AuditedConnection;
+use super::by_hand::ByHand;
 use crate::connection::BlockingConnection;
 
 impl<C> R2D2Connection for AuditedConnection<C>
@@ -13,7 +14,7 @@ where
     }
 
     fn is_broken(&mut self) -> bool {
-        self.begun_by_hand || self.inner.is_broken()
+        self.by_hand != ByHand::Closed || self.inner.is_broken()
     }
 }
 

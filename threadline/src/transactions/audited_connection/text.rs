@@ -1,0 +1,129 @@
+//! The text of a batch of SQL, as far as its statements have to be told apart.
+
+use std::iter;
+
+/// Returns the statements of a batch, without what precedes them.
+pub(super) fn statements(mut sql: &str) -> impl Iterator<Item = &str> {
+    iter::from_fn(move || {
+        let body = &sql[before_statement(sql)..];
+        let (one, rest) = body.split_at(statement(body));
+        sql = rest;
+        (!one.is_empty()).then_some(one)
+    })
+}
+
+/// Returns the word at the beginning of a text; empty if there is none.
+pub(super) fn first_word(sql: &str) -> &str {
+    let end = sql.find(|c: char| !c.is_ascii_alphabetic());
+    &sql[..end.unwrap_or(sql.len())]
+}
+
+/// Returns the words of a statement, without those in comments.
+pub(super) fn words(mut sql: &str) -> impl Iterator<Item = &str> {
+    iter::from_fn(move || {
+        while !sql.is_empty() {
+            let (word, skipped) = (first_word(sql), comment(sql));
+            if !word.is_empty() {
+                sql = &sql[word.len()..];
+                return Some(word);
+            }
+            sql = match skipped {
+                0 => &sql[sql.chars().next().map_or(0, char::len_utf8)..],
+                skipped => &sql[skipped..],
+            };
+        }
+        None
+    })
+}
+
+/// Returns the length of what precedes the first statement: spaces, comments, and empty statements.
+pub(super) fn before_statement(sql: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &sql[at..];
+        let spaces = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_whitespace() || c == ';')
+                .len();
+        match spaces + comment(&rest[spaces..]) {
+            0 => return at,
+            skipped => at += skipped,
+        }
+    }
+}
+
+/// Returns the length of a statement up to its semicolon. One in a comment, a literal or a
+/// quoted name does not end it.
+pub(super) fn statement(sql: &str) -> usize {
+    let mut at = 0;
+    let mut before = ' ';
+    while let Some(next) = sql[at..].chars().next() {
+        let rest = &sql[at..];
+        let skipped = match next {
+            ';' => break,
+            '\'' => quoted(rest, before.eq_ignore_ascii_case(&'e')),
+            '"' => quoted(rest, false),
+            '$' if !is_of_name(before) => dollar_quoted(rest),
+            _ => comment(rest),
+        };
+        // Of a name that ends in an e, only the last letter is seen, but no text follows a name.
+        before = next;
+        at += skipped.max(next.len_utf8());
+    }
+    at
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+/// Returns the length of a text or a name in quotes. A doubled quote begins another one, which
+/// makes no difference here.
+fn quoted(sql: &str, has_escapes: bool) -> usize {
+    let quote = sql.chars().next();
+    let mut is_escaped = false;
+    for (at, c) in sql.char_indices().skip(1) {
+        if Some(c) == quote && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = has_escapes && c == '\\' && !is_escaped;
+    }
+    sql.len()
+}
+
+/// Returns the length of a text between `$$` or `$tag$`; 0 if none begins here.
+fn dollar_quoted(sql: &str) -> usize {
+    let Some(end) = sql[1..].find('$').map(|end| end + 2) else {
+        return 0;
+    };
+    let (tag, text) = sql.split_at(end);
+    let name = &tag[1..end - 1];
+    if name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_of_name) {
+        return 0;
+    }
+    text.find(tag).map_or(sql.len(), |text| end + text + end)
+}
+
+/// Returns the length of the comment at the beginning of a text; 0 if there is none. As in SQL,
+/// `/*` nests.
+fn comment(sql: &str) -> usize {
+    if sql.starts_with("--") {
+        return sql.find('\n').unwrap_or(sql.len());
+    }
+    let (mut at, mut depth) = (0, 0);
+    while let Some(next) = sql[at..].chars().next() {
+        if sql[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if depth > 0 && sql[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+        } else if depth > 0 {
+            at += next.len_utf8();
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    at
+}

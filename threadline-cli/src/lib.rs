@@ -1,6 +1,6 @@
 //! The command-line program of [`threadline`], in an application or stand-alone.
 //!
-//! Only an application knows its models, so it has its own program. A binary of three lines
+//! Only your application knows your models, so add the program to it. A binary of three lines
 //! has all commands:
 //!
 //! ```no_run
@@ -11,8 +11,8 @@
 //! }
 //! ```
 //!
-//! One binary in a container can be both: [`Audit`] is a subcommand for a clap parser, and
-//! [`run_from`] takes the arguments from any other parser.
+//! One binary can be both the application and this program: [`Audit`] is a subcommand for a
+//! clap parser, and [`run_from`] takes the arguments from any other parser.
 //!
 //! A team without Rust models uses the [stand-alone program](stand_alone), with a file of
 //! tables.
@@ -24,12 +24,12 @@
 //! | `install` | brings a database up to date without migration files |
 //! | `status` | fails if changes are not recorded as the models declare; for health checks |
 //! | `verify` | fails if a database's audit is not intact, including its histories |
-//! | `verify --deny-unaudited` | also fails if a table is not audited, such as that of a model missing in the list |
+//! | `verify --deny-unaudited` | also fails if a table is not audited, such as that of a model that is missing from the list |
 //! | `refresh members` | rebuilds the capture of a table, or of all tables; after a restore |
 //! | `unaudit members` | ends the audit of a table; its history stays |
 //! | `revert transaction 7 --actor admin:grace --reason "ticket 31"` | shows the changes that undo a transaction, prompts and makes them; `revert record members 42 --to '2026-11-23 09:00'` does it for a record |
 //! | `protect --owner threadline_owner --application app --reader auditor` | gives the audit a [separate owner](threadline::Protection) |
-//! | `work` | [posts](threadline::post) continuously; `--once` posts waiting entries and exits |
+//! | `work` | moves waiting entries from the journal into the ledger ([posts](threadline::post)) until it is stopped; `--once` posts and exits |
 //! | `purge` | removes changes older than `#[audited(keep = "7 years")]`; `--dry-run` previews this |
 //! | `hold --table members --record 42 --reason "lawsuit"` | places a legal hold, until `release` |
 //! | `erase --subject users:42 --reason "request 31"` | makes the recorded data of a person [unreadable](threadline::Erasure); `erasures` lists the erasures |
@@ -43,24 +43,24 @@
 //! | `transaction 7` | prints a whole transaction |
 //! | `as-of members 42 --at 2026-11-23` | prints a record, or without a key a table, at an instant |
 //! | `blame members 42` | prints the change that set each column's value |
-//! | `export --table members --output members.csv` | CSV, JSON or NDJSON |
-//! | `serve --actor admin:grace` | the explorer in a browser of this machine, by a link that works once; with the feature `web` |
+//! | `export --table members --output members.csv` | writes changes as CSV, JSON or NDJSON |
+//! | `serve --actor admin:grace` | serves the explorer to a browser on this machine, and prints a link that works once; needs the feature `web` |
 //!
 //! `history`, `timeline`, `transaction`, `as-of`, `blame` and `export` take
 //! `--unmasked REASON`: they show values that were recorded before their column was masked,
 //! and [record this](threadline::unmasked).
 //!
-//! `check` reads files and needs no database. `status` and `verify` check a database,
-//! however it was migrated, and exit with 2 if the check could not run.
+//! `generate` and `check` read files and need no database. `status` and `verify` check a
+//! database, and exit with 2 if the check could not run.
 //!
 //! `check`, `status`, `verify` and the commands that read take `--json`, for pipes.
 //! Commands that read take `--limit` if the output may be long; `--after` continues with
 //! the next page.
 //!
-//! The database is `--database-url` or `DATABASE_URL`, also from a `.env` file. The
-//! migrations folder is found in the same way as by Diesel's own program:
-//! `--migration-dir`, `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or
-//! the nearest folder `migrations`, here or above.
+//! The database is that of `--database-url` or `DATABASE_URL`, which may be in a `.env` file.
+//! The migrations folder is found as the Diesel CLI finds it: `--migration-dir`,
+//! `MIGRATION_DIRECTORY`, `[migrations_directory]` in `diesel.toml`, or the nearest folder
+//! `migrations`, in the current directory or above.
 
 #![warn(missing_docs)]
 

@@ -16,6 +16,7 @@
 //!
 //! [tables."app.payments"]
 //! require_actor = true
+//! operations = ["update"]
 //! condition = "OLD.status IS DISTINCT FROM NEW.status"
 //! subject = { member_id = "members" }
 //! ```
@@ -29,7 +30,7 @@
 //! | `columns` | only these columns are recorded, and the primary key |
 //! | `ignore` | columns whose changes alone leave no record |
 //! | `operations` | some of `insert`, `update`, `delete`, `truncate`, instead of all |
-//! | `condition` | SQL expression over `OLD` and `NEW`; rows for which it is not true are not recorded |
+//! | `condition` | SQL expression over `OLD` and `NEW`; rows for which it is not true are not recorded. An insert has no `OLD` and a delete no `NEW`: name in `operations` those that have what it uses |
 //! | `require_actor` | a write without an actor is refused |
 //! | `keep` | how long changes are kept: `"7 years"` |
 //! | `personal`, `subject` | columns with personal data, and columns that identify the person to whom a row belongs |

@@ -1,4 +1,4 @@
-//! The incident report as JSON: one document that stands by itself.
+//! The incident report as JSON: one self-contained document.
 //!
 //! `schemas/incident_report_v1.json` describes it.
 

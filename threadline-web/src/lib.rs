@@ -24,7 +24,7 @@ pub use exports::Exports;
 pub use fragment::{FragmentError, Fragments};
 pub use pool::{Pool, PoolError};
 
-/// Items that the tests of this repository need beside the public API.
+/// Items that the tests of this repository need in addition to the public API.
 #[doc(hidden)]
 pub mod __tests {
     pub use crate::pages::{ROUTES, Route};

@@ -136,7 +136,7 @@ pub mod __schema {
     pub const NEWEST: i32 = SCHEMA_VERSION;
 }
 
-/// Items that `threadline-cli` needs beside the public API. Not for use by other crates.
+/// Items that `threadline-cli` needs in addition to the public API. Not for use by other crates.
 #[doc(hidden)]
 pub mod __cli {
     pub use crate::characters::{controls_display, escaped};
@@ -152,7 +152,7 @@ pub mod __cli {
     pub use crate::time_travel::{as_of_json, rows_as_of};
 }
 
-/// Items that `threadline-web` needs beside the public API. Not for use by other crates.
+/// Items that `threadline-web` needs in addition to the public API. Not for use by other crates.
 #[doc(hidden)]
 pub mod __web {
     /// The JSON schemas of all records.

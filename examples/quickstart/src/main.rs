@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // She leaves; her payments are deleted with her.
     web(ActorRef::user(ada.id)?, "r-4")?.scope(|| club::leave(conn, ada.id))?;
 
-    println!("What happened to member {}, newest first:\n", ada.id);
+    println!("The changes of member {}, newest first:\n", ada.id);
     for change in ada.history(conn)? {
         println!("{change}\n");
     }

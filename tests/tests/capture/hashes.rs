@@ -42,12 +42,12 @@ fn inserted(conn: &mut PgConnection, column: &str) -> String {
 }
 
 #[track_caller]
-fn assert_hash(token: &str) {
-    let hash = token.strip_prefix("hash:");
-    let hash = hash.unwrap_or_else(|| panic!("no token: {token}"));
+fn assert_hash(value: &str) {
+    let hash = value.strip_prefix("hash:");
+    let hash = hash.unwrap_or_else(|| panic!("no keyed hash: {value}"));
     assert!(
         hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()),
-        "{token}"
+        "{value}"
     );
 }
 
@@ -117,13 +117,13 @@ fn hashes_are_hmac_sha_256() {
                  VALUES (threadline.hash_pad({key}, 54), threadline.hash_pad({key}, 92))"
             ),
         );
-        let token = value(
+        let hash = value(
             conn,
             &format!(
                 "SELECT threadline.hash(max(id), to_jsonb('{value_of}'::text)) #>> '{{}}' FROM threadline.hash_keys"
             ),
         );
-        assert_eq!(token, Some(format!("hash:{mac}")));
+        assert_eq!(hash, Some(format!("hash:{mac}")));
     }
     // Keys are never repeated.
     run(
@@ -154,7 +154,7 @@ fn all_ways_of_capture_give_one_value_one_hash() {
                  '{{\"b\" :  \"{SECRET}\"}}'::json AS d, 1.50::numeric AS n, ARRAY['{SECRET}', NULL] AS a, '2026-01-02 03:04+02'::timestamptz AS at;"
         ));
     let same = |conn: &mut PgConnection, table: &str| {
-        let tokens: BTreeSet<_> = rows(
+        let images: BTreeSet<_> = rows(
             conn,
             &format!(
                 "SELECT image - '{{id,part,extra}}'::text[] FROM threadline.audit_changes AS c
@@ -164,8 +164,8 @@ fn all_ways_of_capture_give_one_value_one_hash() {
         )
         .into_iter()
         .collect();
-        assert_eq!(tokens.len(), 1, "{table}: {tokens:#?}");
-        let row = tokens.first().unwrap();
+        assert_eq!(images.len(), 1, "{table}: {images:#?}");
+        let row = images.first().unwrap();
         assert_eq!(row.matches("\"hash:").count(), 6, "{row}");
     };
     let null = "v = NULL, j = NULL, d = NULL, n = NULL, a = NULL, at = NULL";
@@ -374,14 +374,12 @@ fn readers_see_that_it_changed_and_never_a_hash_in_the_place_of_a_value() {
         back.changed_to.as_ref().unwrap()["ssn"],
         there.changed_from.as_ref().unwrap()["ssn"]
     );
-    let token = there.changed_from.as_ref().unwrap()["ssn"]
+    let hash = there.changed_from.as_ref().unwrap()["ssn"]
         .as_str()
         .unwrap()
         .to_owned();
     assert!(
-        there
-            .to_string()
-            .contains(&format!("ssn  {token} -> hash:")),
+        there.to_string().contains(&format!("ssn  {hash} -> hash:")),
         "{there}"
     );
     let diff = serde_json::to_value(there.diff()).unwrap();

@@ -1,6 +1,6 @@
 -- Whether changes follow from each other, and the live row, if it is known, from the
 -- last: what one left of the row with a key, the next one found. What has no form in
--- jsonb is kept as its text, and so is whatever else stood in its row.
+-- jsonb is kept as its text, and so are the other values of its row.
 CREATE FUNCTION public.is_chain(changes threadline.audit_changes[], record_key text, live jsonb, live_known boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, threadline, pg_temp

@@ -224,8 +224,8 @@ fn a_keyed_hash_stays_to_be_seen_and_what_was_before_it_does_not() {
     );
     no_secret(conn);
     let last = &plain::Person::history_of(conn, 1).unwrap()[0];
-    let token = last.changed_to.as_ref().unwrap()["email"].as_str().unwrap();
-    assert!(token.starts_with("hash:"), "{token}");
+    let hash = last.changed_to.as_ref().unwrap()["email"].as_str().unwrap();
+    assert!(hash.starts_with("hash:"), "{hash}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn pages_are_stable_while_changes_are_recorded() {
         assert!(after.len() > during.len(), "nothing came: {filter:?}");
         assert!(
             after.ends_with(&during),
-            "what came stands among it: {filter:?}"
+            "a new change is among the earlier ones: {filter:?}"
         );
     }
 }

@@ -4,6 +4,7 @@ mod capture;
 mod checks;
 mod exports;
 mod goals;
+mod latency;
 mod memory;
 mod numbers;
 mod options;

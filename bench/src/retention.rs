@@ -2,7 +2,8 @@
 //! about the kept period returns the same as before.
 
 use std::env;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
@@ -13,6 +14,7 @@ use threadline::{
 
 use crate::checks;
 use crate::goals::{Bound, Goals};
+use crate::latency;
 use crate::numbers::thousands;
 use crate::sql::number;
 
@@ -41,11 +43,18 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
     let size = sizes(conn);
     println!("before the purge:    {size}");
 
+    latency::create_table(conn);
+    let ((), alone) = latency::beside(&url, || thread::sleep(Duration::from_secs(10)));
+
     let pid = number(conn, "SELECT pg_backend_pid()::bigint AS n");
     let cpu_before = cpu_seconds(pid);
     let start = Instant::now();
-    let purged = threadline::purge(conn).expect("a purge");
+    let (purged, beside) = latency::beside(&url, || threadline::purge(conn).expect("a purge"));
     let rate = purged as f64 / start.elapsed().as_secs_f64();
+    println!(
+        "a write by another client: {:.0} µs, 99 % {:.0} µs; without a purge {:.0} µs, 99 % {:.0} µs",
+        beside.median, beside.p99, alone.median, alone.p99
+    );
     println!(
         "{} changes purged in {:.0} s, {} a second",
         thousands(purged as usize),
@@ -85,6 +94,12 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
         "at least 200,000 changes a second",
         Bound::AtLeast(200_000.0),
         rate,
+    );
+    goals.add(
+        "write by another client, beside a purge",
+        "at most 1.1 times the median latency without one",
+        Bound::AtMost(1.1),
+        beside.median / alone.median,
     );
     goals.add(
         "questions about the kept time, after a purge",

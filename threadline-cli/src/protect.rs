@@ -19,9 +19,12 @@ pub(super) struct Protect {
     /// A role that may suspend capture
     #[arg(long, value_name = "ROLE")]
     suspender: Vec<String>,
-    /// A role that may purge changes past their retention period, and place holds
+    /// A role that may purge changes past their retention period
     #[arg(long, value_name = "ROLE")]
     purger: Vec<String>,
+    /// A role that may place and release legal holds
+    #[arg(long, value_name = "ROLE")]
+    holder: Vec<String>,
     /// A role that may make the recorded data of a person unreadable
     #[arg(long, value_name = "ROLE")]
     eraser: Vec<String>,
@@ -46,6 +49,9 @@ impl Protect {
         }
         for role in &self.purger {
             protection = protection.purger(role);
+        }
+        for role in &self.holder {
+            protection = protection.holder(role);
         }
         for role in &self.eraser {
             protection = protection.eraser(role);

@@ -6,9 +6,12 @@ use super::{ITEMS, Protected, forbidden};
 #[test]
 fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     let mut protected = Protected::new();
-    let purger = protected.role("purger");
-    run(&mut protected.admin, &format!("CREATE ROLE {purger}"));
-    let protection = protected.protection().purger(&purger);
+    let (purger, holder) = (protected.role("purger"), protected.role("holder"));
+    run(
+        &mut protected.admin,
+        &format!("CREATE ROLE {purger}; CREATE ROLE {holder}"),
+    );
+    let protection = protected.protection().purger(&purger).holder(&holder);
     protection.apply(&mut protected.admin).unwrap();
     let app = &mut protected.application();
     run(app, "SELECT threadline.audit('items', keep => '3 years')");
@@ -30,17 +33,26 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
         "SELECT threadline.purge_batch(NULL, 100)",
         "INSERT INTO threadline.purges (table_id, kept_since, action_id, purged_by) VALUES (1, now(), 1, '')",
         "DELETE FROM threadline.legal_holds",
+        "SELECT threadline.hold('x', 'items')",
     ] {
         forbidden(session, statement);
     }
-    let hold = value(session, "SELECT threadline.hold('lawsuit', 'items', '1')").unwrap();
+    let lawyer = &mut protected.session("holder");
+    let hold = value(lawyer, "SELECT threadline.hold('lawsuit', 'items', '1')").unwrap();
+    let release = format!("SELECT threadline.release({hold}, 'settled')");
+    forbidden(session, &release);
+    forbidden(lawyer, "SELECT threadline.purge()");
     assert_eq!(
         value(session, "SELECT threadline.purge()").as_deref(),
         Some("1")
     );
-    run(
-        session,
-        &format!("SELECT threadline.release({hold}, 'settled')"),
+    run(lawyer, &release);
+    assert_eq!(
+        rows(
+            lawyer,
+            "SELECT record_key FROM threadline.audit_changes ORDER BY 1"
+        ),
+        ["1", "3"]
     );
     assert_eq!(
         value(session, "SELECT threadline.purge()").as_deref(),
@@ -61,6 +73,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     }
     protected.protect();
     forbidden(session, "SELECT threadline.purge()");
+    forbidden(lawyer, "SELECT threadline.hold('x', 'items')");
 }
 
 /// An application's operations on its own tables need no other right.

@@ -13,7 +13,8 @@ DECLARE
     tl_privileged jsonb := '{
         "suspenders": "threadline.suspend(text, text, text, boolean), threadline.resume(text, text)",
         "readers": "threadline.unmask(text, text, text)",
-        "purgers": "threadline.purge(integer), threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text)",
+        "purgers": "threadline.purge(integer)",
+        "holders": "threadline.hold(text, regclass, text, text, text, text), threadline.release(bigint, text)",
         "erasers": "threadline.begin_erasure(regclass, text, text, text[], text, text, bigint[]), threadline.erase(bigint, integer), threadline.texts_left(bigint)"}';
     tl_administrator regrole := current_user::regrole;
 BEGIN
@@ -135,7 +136,7 @@ BEGIN
 
     FOR tl_role IN
         SELECT DISTINCT r.name
-        FROM unnest('{applications,readers,suspenders,purgers,erasers}'::text[]) AS kind
+        FROM unnest('{applications,readers,suspenders,purgers,holders,erasers}'::text[]) AS kind
         CROSS JOIN LATERAL jsonb_array_elements_text(tl_request -> kind) AS r (name)
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA threadline TO %I', tl_role);

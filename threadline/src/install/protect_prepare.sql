@@ -1,9 +1,9 @@
 -- Gives the audit to an owner of its own, in three steps: roles are prepared; the schema threadline
 -- is compared with the one that this version of Threadline installs; and the objects of the audit
 -- change owners. The setting threadline.protect holds the request: {"version", "owner",
--- "applications": [], "readers": [], "suspenders": [], "purgers": [], "erasers": []}. Run by an
--- administrator, who need not trust functions that the application may have written: none is called
--- before the comparison.
+-- "applications": [], "readers": [], "suspenders": [], "purgers": [], "holders": [], "erasers": []}.
+-- Run by an administrator, who need not trust functions that the application may have written: none
+-- is called before the comparison.
 DO $threadline_protect$
 DECLARE
     tl_request jsonb := pg_catalog.current_setting('threadline.protect')::jsonb;
@@ -26,6 +26,7 @@ BEGIN
         SELECT * FROM jsonb_array_elements_text(tl_request -> 'applications')
         UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'suspenders')
         UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'purgers')
+        UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'holders')
         UNION SELECT * FROM jsonb_array_elements_text(tl_request -> 'erasers')
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = tl_role) THEN

@@ -71,6 +71,8 @@ pub struct Protection {
     #[serde(default)]
     purgers: Vec<String>,
     #[serde(default)]
+    holders: Vec<String>,
+    #[serde(default)]
     erasers: Vec<String>,
 }
 
@@ -84,6 +86,7 @@ impl Protection {
             readers: vec![],
             suspenders: vec![],
             purgers: vec![],
+            holders: vec![],
             erasers: vec![],
         }
     }
@@ -108,11 +111,17 @@ impl Protection {
         self
     }
 
-    /// Adds a role that may [`purge`](crate::purge) changes beyond their retention, and
-    /// place and release a [`Hold`](crate::Hold). It can remove nothing else, and may read
-    /// the audit.
+    /// Adds a role that may [`purge`](crate::purge) changes beyond their retention. It can
+    /// remove nothing else, nothing that is under a [`Hold`](crate::Hold), and may read the
+    /// audit.
     pub fn purger(mut self, role: impl Into<String>) -> Self {
         self.purgers.push(role.into());
+        self
+    }
+
+    /// Adds a role that may place and release a [`Hold`](crate::Hold). It may read the audit.
+    pub fn holder(mut self, role: impl Into<String>) -> Self {
+        self.holders.push(role.into());
         self
     }
 
@@ -151,6 +160,7 @@ impl Protection {
             readers,
             suspenders,
             purgers,
+            holders,
             erasers,
         } = self;
         json!({
@@ -160,6 +170,7 @@ impl Protection {
             "readers": readers,
             "suspenders": suspenders,
             "purgers": purgers,
+            "holders": holders,
             "erasers": erasers,
         })
         .to_string()

@@ -78,7 +78,7 @@ impl Hold {
     ///
     /// Returns an error if the reason is empty, if the hold has no condition, if the table
     /// was never audited, or if the role lacks the privilege: see
-    /// [`Protection::purger`](crate::Protection::purger).
+    /// [`Protection::holder`](crate::Protection::holder).
     pub fn place<C: AuditConnection>(self, conn: &mut C) -> C::Answer<'_, Result<i64, Error>> {
         #[derive(QueryableByName)]
         struct Placed {

@@ -10,6 +10,8 @@ mod complete;
 mod fidelity;
 #[path = "capture/hashes.rs"]
 mod hashes;
+#[path = "capture/long_values.rs"]
+mod long_values;
 #[path = "capture/order.rs"]
 mod order;
 #[path = "capture/privileges.rs"]

@@ -1,8 +1,9 @@
--- Returns the images of a row whose columns differ from those that its capture was built for, or
--- contain values without a form in jsonb: images of the whole row, from which redacted columns
--- are removed by name. Never fails.
+-- Returns the images of a row whose columns differ from those that its capture was built for,
+-- contain values without a form in jsonb, or are long: images of the whole row, from which redacted
+-- columns are removed by name, and those of an update without long values that stay the same. Never
+-- fails.
 CREATE OR REPLACE FUNCTION threadline.careful_change(
-    old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
+    table_id integer, old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
 )
 LANGUAGE plpgsql STABLE
@@ -22,5 +23,9 @@ BEGIN
         FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
     END IF;
     changed := changed || threadline.changed_apart(old_record, new_record, redaction -> 'apart');
+    IF old_row IS NOT NULL AND new_row IS NOT NULL THEN
+        SELECT r.old_row, r.new_row INTO old_row, new_row
+        FROM threadline.without_unchanged(table_id, old_row, new_row, changed) AS r;
+    END IF;
 END
 $$;

@@ -16,9 +16,10 @@ DECLARE
     tl_guard text := format(
         'CASE WHEN pg_catalog.oideq(TG_RELID, %1$L::pg_catalog.oid) OR pg_catalog.oideq(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, %1$L::pg_catalog.oid) THEN %%s ELSE %%s END',
         target::oid);
-    -- NULL for a row that there is not. Even compressed by the maximum factor of 255, 100 kB are far
-    -- below the limits of jsonb.
-    tl_copied text := 'CASE WHEN pg_catalog.int4gt(pg_catalog.pg_column_size(%1$s), 100000) THEN threadline.large_image(%1$s) ELSE pg_catalog.to_jsonb(%1$s.*) END';
+    -- Even compressed by the maximum factor of 255, 16 kB are far below the limits of jsonb. An update
+    -- of a row of 8 kB is recorded without its long values that stay the same, which would be
+    -- compressed and written twice.
+    tl_large text := 'pg_catalog.int4gt(pg_catalog.int4pl(coalesce(pg_catalog.pg_column_size(OLD), 0), coalesce(pg_catalog.pg_column_size(NEW), 0)), 16000)';
     tl_whole boolean;
     tl_plain boolean := threadline.plain_columns(target, tl_settings, apart => true);
     tl_hides boolean;
@@ -46,6 +47,8 @@ BEGIN
             EXCEPTION WHEN program_limit_exceeded OR untranslatable_character OR data_exception OR internal_error THEN
                 tl_careful := true;
             END;$catch$ END,
+            'id', audited_table,
+            'large', tl_large,
             'plain', format(tl_guard,
                 format('threadline.plain_columns(%L::pg_catalog.oid, %L, %L)', target::oid, tl_settings, NOT tl_whole),
                 format('threadline.columns_now(%s, NULL, %L, %L)', tl_restored, tl_settings, NOT tl_whole)),
@@ -55,8 +58,8 @@ BEGIN
             'redaction', format(tl_guard,
                 format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_redacted_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_redacted_for)),
-            'old_image', CASE WHEN tl_whole THEN format(tl_copied, 'OLD') ELSE threadline.image_expression(audited_table, target, 'OLD') END,
-            'new_image', CASE WHEN tl_whole THEN format(tl_copied, 'NEW') ELSE threadline.image_expression(audited_table, target, 'NEW') END,
+            'old_image', CASE WHEN tl_whole THEN 'pg_catalog.to_jsonb(OLD.*)' ELSE threadline.image_expression(audited_table, target, 'OLD') END,
+            'new_image', CASE WHEN tl_whole THEN 'pg_catalog.to_jsonb(NEW.*)' ELSE threadline.image_expression(audited_table, target, 'NEW') END,
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));
     IF tl_hides THEN
         -- An update of only these columns is not visible in the images.
@@ -78,6 +81,7 @@ $unseen$, coalesce((SELECT array_agg(i) FROM jsonb_array_elements_text(tl_table.
             tl_captured, target::oid, format('threadline.plain_columns(%L::pg_catalog.oid, %L, %L)', target::oid, tl_settings, false)) ELSE tl_captured END,
         'built_for_oid', format('%L::pg_catalog.oid', target::oid),
         'built_for', tl_built_for,
+        'or_large', CASE WHEN tl_whole THEN 'OR ' || tl_large || E'\n       ' ELSE '' END,
         'images', btrim(tl_images, E'\n')));
 END
 $capture_source$;

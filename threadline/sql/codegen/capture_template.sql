@@ -22,7 +22,7 @@ BEGIN
     IF pg_catalog.oidne(TG_RELID, {usual})
        OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')
        OR pg_catalog.textne(pg_catalog.current_setting('threadline.suspended', true), '')
-       OR pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW)
+       {or_large}OR pg_catalog.texteq(TG_OP, 'UPDATE') AND pg_catalog.record_image_eq(OLD, NEW)
     THEN
         IF pg_catalog.oidne({captured}, CASE WHEN pg_catalog.oideq(TG_RELID, {built_for_oid}) THEN TG_RELID ELSE coalesce(pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid, TG_RELID) END)
            OR pg_catalog.namene(TG_NAME, '!threadline_capture_{id}') OR pg_catalog.textne(TG_WHEN, 'AFTER') OR pg_catalog.textne(TG_LEVEL, 'ROW')

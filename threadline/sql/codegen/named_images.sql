@@ -1,14 +1,14 @@
 -- Returns the code that makes the images of a row for a table with column policies: the generated
--- form, or the careful one. It ends the condition that threadline.capture_template() begins. The guard has only constant arguments, so that PostgreSQL evaluates
--- it when it plans, and again after each change of the table. An exception handler adds cost to
--- each row: {try} is left empty where all types are PostgreSQL's own, because 100 kB of these are
--- far below the limits of jsonb.
+-- form, or the careful one. It ends the condition that threadline.capture_template() begins. The
+-- guard has only constant arguments, so that PostgreSQL evaluates it when it plans, and again after
+-- each change of the table. An exception handler adds cost to each row: {try} is left empty where
+-- all types are PostgreSQL's own, because 16 kB of these are far below the limits of jsonb.
 CREATE OR REPLACE FUNCTION threadline.named_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
     END IF;
     DECLARE
-        tl_careful boolean := NOT {stands} OR coalesce(pg_column_size(OLD), 0) + coalesce(pg_column_size(NEW), 0) > 100000;
+        tl_careful boolean := NOT {stands} OR {large};
     BEGIN
         IF NOT tl_careful THEN{try}
             IF TG_OP <> 'INSERT' THEN
@@ -23,7 +23,7 @@ RETURN $template$
         END IF;
         IF tl_careful THEN
             SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
-            FROM threadline.careful_change(OLD, NEW, {plain}, {redaction}) AS c;
+            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}) AS c;
         END IF;
     END;
 $template$;

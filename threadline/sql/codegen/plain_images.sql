@@ -4,12 +4,12 @@
 CREATE OR REPLACE FUNCTION threadline.plain_images() RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN $template$
-        IF ({plain}) THEN
+        IF ({plain}) AND NOT {large} THEN
             tl_old := {old_image};
             tl_new := {new_image};
         ELSE
             SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
-            FROM threadline.careful_change(OLD, NEW, false, {redaction}) AS c;
+            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}) AS c;
         END IF;
     ELSE
         tl_old := {old_image};

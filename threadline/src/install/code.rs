@@ -58,6 +58,8 @@ code! {
     "capture/redaction_now",
     "capture/redacted_change",
     "capture/changed_apart",
+    "capture/short_values",
+    "capture/without_unchanged",
     "capture/careful_change",
     "capture/captured_relation",
     "capture/suspended_session",

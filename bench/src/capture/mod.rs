@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod context;
 mod copy;
+mod documents;
 mod goals;
 mod history;
 mod meter;
@@ -38,13 +39,14 @@ const WIDTHS: [u32; 2] = [8, 40];
 
 type Workload = (&'static str, fn(&mut Bench<'_>));
 
-const WORKLOADS: [Workload; 11] = [
+const WORKLOADS: [Workload; 12] = [
     ("rows", single::run),
     ("bulk", bulk::run),
     ("statements", statements::run),
     ("votes", votes::run),
     ("copy", copy::run),
     ("cascades", cascades::run),
+    ("documents", documents::run),
     ("clients", clients::run),
     ("altered", altered::run),
     ("sessions", sessions::run),

@@ -6,7 +6,7 @@
 --
 -- Each call is one transaction of about 10,000 changes and blocks no writer. An interrupted run
 -- continues from its last batch. What is under a hold stays. A call that only keeps the images of
--- records, for the next hundred batches, returns 0.
+-- records, for the next thousand batches, returns 0; for ten million changes it takes minutes.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
@@ -45,7 +45,7 @@ BEGIN
             EXIT WHEN tl_run.id IS NULL;
         END IF;
         IF tl_run.images = 'ahead' AND (tl_run.reached_transaction, tl_run.reached_id) >= (tl_run.kept_transaction, tl_run.kept_id) THEN
-            PERFORM threadline.keep_images_ahead(tl_run, greatest(at_most, least(100::bigint * at_most, 1000000), 1));
+            PERFORM threadline.keep_images_ahead(tl_run, greatest(at_most, least(1000::bigint * at_most, 10000000), 1));
             RETURN 0;
         END IF;
         tl_purged := threadline.purge_batch(tl_run, greatest(at_most, 1));

@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::Duration;
 
-use threadline::{Worker, post};
+use threadline::{Worker, post, waiting};
 
 use super::database::{Database, establish};
 use crate::error::Error;
@@ -27,8 +27,19 @@ impl Work {
             database,
         } = self;
         if once {
-            let moved = post(&mut database.connect()?)?;
+            let conn = &mut database.connect()?;
+            let moved = post(conn)?;
             println!("{moved} entries were moved into the ledger.");
+            // The application may post, and not read what waits.
+            if moved == 0
+                && let Ok(left) = waiting(conn)
+                && left.entries > 0
+            {
+                println!(
+                    "{} wait. Another session is posting, or this one is read-only: see default_transaction_read_only.",
+                    left.entries
+                );
+            }
             return Ok(());
         }
         let url = database.url()?.to_owned();

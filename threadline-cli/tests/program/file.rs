@@ -304,6 +304,15 @@ fn the_other_commands_need_no_file() {
         place.done(&["work", "--once"]),
         "0 entries were moved into the ledger.\n"
     );
+    let database = value(conn, "SELECT current_database()").unwrap();
+    let read_only = format!("ALTER DATABASE \"{database}\" SET default_transaction_read_only");
+    run(conn, "INSERT INTO payments VALUES (1)");
+    run(conn, &format!("{read_only} = on"));
+    assert_eq!(
+        place.done(&["work", "--once"]),
+        "0 entries were moved into the ledger.\n1 wait. Another session is posting, or this one is read-only: see default_transaction_read_only.\n"
+    );
+    run(conn, &format!("{read_only} = off"));
     place.done(&["purge", "--dry-run"]);
     place.done(&["purge"]);
     let Run { code, error, .. } = place.run(&["verify"]);

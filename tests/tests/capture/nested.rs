@@ -434,7 +434,10 @@ fn failure(scenario: &Scenario) -> Option<String> {
             .find_map(|table| broken(conn, table).or_else(|| drift(conn, table)))
             .or_else(|| copies.iter().find_map(|copy| copy.difference(conn)))
     };
-    if let Some(broken) = check(conn) {
+    let began = std::time::Instant::now();
+    let c = check(conn);
+    eprintln!("check {:?}", began.elapsed());
+    if let Some(broken) = c {
         return Some(format!("before posting: {broken}"));
     }
     let each = 1 + scenario.posts.last().unwrap_or(&0);
@@ -510,6 +513,9 @@ fn changes_of_each_record_follow_from_each_other_whatever_writes_are_nested() {
     let mut failures = vec![];
     for seed in seeds() {
         let scenario = Writer::scenario(seed);
+        let began = std::time::Instant::now();
+        let f = failure(&scenario);
+        eprintln!("{seed} {:?} {}", began.elapsed(), f.is_some());
         if failure(&scenario).is_some() {
             let smallest = smallest(scenario);
             let failure = failure(&smallest);

@@ -129,6 +129,7 @@ code! {
     "posting/outside_utc",
     "posting/unopened_transactions",
     "posting/disordered_transactions",
+    "posting/order_entries",
     "posting/reordered_entries",
     "posting/pending_changes",
     "posting/pending_transactions",

@@ -12,7 +12,7 @@ use threadline_tests::{Database, Dice, now, rows, run, value};
 /// The number of runs, each with another seed. THREADLINE_SEEDS asks for more, or for
 /// some: `100`, or `57..58`.
 const SEEDS: Range<u64> = 1..21;
-const TRANSACTIONS: usize = 8;
+const TRANSACTIONS: usize = 6;
 const TABLES: [&str; 2] = ["one", "two"];
 
 /// Everything that a run does, so that parts of it can be left out.
@@ -198,6 +198,8 @@ impl Writer {
         let table = *self.dice.pick(&TABLES);
         match self.dice.roll(20) {
             0 if at > 2 => format!("TRUNCATE {table}"),
+            5 if at > 2 => format!("CLUSTER {table} USING {table}_pkey"),
+            6 => format!("SELECT FROM {table} FOR UPDATE"),
             1 => {
                 let (one, two) = (
                     self.statement(Within::Transaction),
@@ -261,7 +263,13 @@ impl Writer {
                 String::new()
             }
         };
-        match self.dice.roll(16) {
+        // What a function writes under a key that the statement frees, without a trigger, is
+        // captured before it is free: nothing tells this from a row that was there before.
+        let kind = match within {
+            Within::Function => *self.dice.pick(&[3, 6, 10, 14, 16]),
+            _ => self.dice.roll(17),
+        };
+        match kind {
             0..3 => {
                 let values: Vec<_> = (0..1 + self.dice.roll(3))
                     .map(|_| self.row(within))
@@ -310,9 +318,13 @@ impl Writer {
                 "UPDATE {table} SET parent = {key} WHERE id = {} AND EXISTS (SELECT FROM {table} AS p WHERE p.id = {key})",
                 self.key(within)
             ),
-            _ if within == Within::Transaction => format!(
-                "UPDATE {table} SET n = (n + 1) % 4 WHERE {condition} AND {}(id) > 0",
-                self.dice.pick(&["f0", "f1"])
+            15 => format!("UPDATE {table} SET n = n WHERE {condition}"),
+            _ if within != Within::Trigger => format!(
+                "UPDATE {table} SET n = (n + 1) % 4 WHERE {condition}{}",
+                match within {
+                    Within::Transaction => format!(" AND {}(id) > 0", self.dice.pick(&["f0", "f1"])),
+                    _ => String::new(),
+                }
             ),
             _ => format!(
                 "DELETE FROM {table} WHERE id = {key}; INSERT INTO {table} (id, body) VALUES ({key}, 'a')"
@@ -424,7 +436,7 @@ fn failure(scenario: &Scenario) -> Option<String> {
                 return Some(format!("after transaction {at}, partly posted: {broken}"));
             }
         }
-        if at % 3 == 1 || at + 1 == scenario.transactions.len() {
+        if at == 2 || at + 1 == scenario.transactions.len() {
             copies.push(Copy::new(conn));
         }
     }
@@ -434,10 +446,7 @@ fn failure(scenario: &Scenario) -> Option<String> {
             .find_map(|table| broken(conn, table).or_else(|| drift(conn, table)))
             .or_else(|| copies.iter().find_map(|copy| copy.difference(conn)))
     };
-    let began = std::time::Instant::now();
-    let c = check(conn);
-    eprintln!("check {:?}", began.elapsed());
-    if let Some(broken) = c {
+    if let Some(broken) = check(conn) {
         return Some(format!("before posting: {broken}"));
     }
     let each = 1 + scenario.posts.last().unwrap_or(&0);

@@ -23,11 +23,12 @@ BEGIN
     WHERE l.id <= up_to AND l.ctid >= lowest AND l.ctid <= highest AND l.xact_id IN (SELECT n.xact_id FROM nested AS n)
       AND b.id <= up_to AND b.ctid >= lowest AND b.ctid <= highest AND b.id > l.id
     UNION
-    -- A row came under a key before, in another write, one left a key.
+    -- A row came under a key, and later one left a key; perhaps the same key.
     SELECT m.xact_id
     FROM (
         SELECT j.xact_id, j.table_id, j.id, j.op,
-               CASE j.op WHEN 'U' THEN EXISTS (SELECT FROM unnest(t.key_columns) AS k WHERE j.old_row -> k IS DISTINCT FROM j.new_row -> k) END AS is_moved
+               CASE j.op WHEN 'U' THEN j.old_row -> t.key_columns[1] IS DISTINCT FROM j.new_row -> t.key_columns[1]
+                   OR cardinality(t.key_columns) > 1 AND EXISTS (SELECT FROM unnest(t.key_columns) AS k WHERE j.old_row -> k IS DISTINCT FROM j.new_row -> k) END AS is_moved
         FROM threadline.journal AS j
         LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
         WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op <> 'C'

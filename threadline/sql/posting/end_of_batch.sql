@@ -1,5 +1,5 @@
--- Returns the last entry that is posted together with those up to an entry: writes that exchange
--- their ids have to be in one batch.
+-- Returns the last entry that is posted together with those up to an entry: writes of which
+-- threadline.order_entries() changes the order have to be in one batch.
 --
 -- Uses hash joins, because the journal has no index.
 CREATE OR REPLACE FUNCTION threadline.end_of_batch(up_to bigint) RETURNS bigint
@@ -11,7 +11,6 @@ SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    tl_highest bigint := 9223372036854775807;
     tl_divided xid8[];
     tl_further bigint;
 BEGIN
@@ -21,24 +20,35 @@ BEGIN
             GROUP BY j.xact_id
             HAVING min(j.id) <= up_to AND max(j.id) > up_to AND bool_or(j.depth > 1 OR j.depth < 0));
         EXIT WHEN tl_divided = '{}';
-        tl_divided := ARRAY(
-            SELECT d FROM threadline.disordered_transactions(tl_highest, '(0,0)', '(4294967295,65535)') AS d
-            WHERE d = ANY (tl_divided));
-        EXIT WHEN tl_divided = '{}';
-        SELECT max(r.highest) INTO tl_further
+        WITH moved AS MATERIALIZED (
+            -- What begins or ends a row under a key.
+            SELECT j.id, j.xact_id, j.table_id, abs(j.depth) AS depth, j.old_row -> t.key_columns[1] AS old_key, j.new_row -> t.key_columns[1] AS new_key
+            FROM threadline.journal AS j JOIN threadline.audited_tables AS t ON t.id = j.table_id
+            WHERE j.xact_id IN (SELECT unnest(tl_divided))
+              AND (j.op IN ('I', 'D') OR j.op = 'U' AND (
+                  j.old_row -> t.key_columns[1] IS DISTINCT FROM j.new_row -> t.key_columns[1]
+                  OR cardinality(t.key_columns) > 1 AND EXISTS (SELECT FROM unnest(t.key_columns) AS k WHERE j.old_row -> k IS DISTINCT FROM j.new_row -> k)))
+        )
+        SELECT max(f.id) INTO tl_further
         FROM (
-            SELECT r.lowest, r.highest, sum(r.is_apart::integer) OVER (ORDER BY r.lowest, r.highest) AS part
+            -- A version is captured after the one that replaced it.
+            SELECT max(b.id) AS id
+            FROM threadline.journal AS l
+            JOIN threadline.journal AS b ON b.xact_id = l.xact_id AND b.relation = l.relation AND b.new_place = l.old_place
+            WHERE l.xact_id IN (SELECT unnest(tl_divided)) AND l.id <= up_to AND b.id > up_to
+            UNION ALL
+            -- A row comes under a key, in a trigger, before the end of its predecessor is captured.
+            SELECT max(d.id)
             FROM (
-                SELECT r.lowest, r.highest,
-                       (r.lowest > max(r.highest) OVER (ORDER BY r.lowest, r.highest ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) IS true AS is_apart
-                FROM (
-                    SELECT least(e.id, e.shown_id) AS lowest, greatest(e.id, e.shown_id) AS highest
-                    FROM threadline.order_entries(tl_divided, tl_highest, '(0,0)', '(4294967295,65535)') AS e
-                ) AS r
-            ) AS r
-        ) AS r
-        GROUP BY r.part
-        HAVING min(r.lowest) <= up_to AND max(r.highest) > up_to;
+                SELECT m.xact_id, m.table_id, m.depth, m.new_key AS key FROM moved AS m
+                WHERE m.id <= up_to AND m.depth > 1 AND m.new_key IS NOT NULL
+            ) AS i
+            JOIN (
+                SELECT m.id, m.xact_id, m.table_id, m.depth, m.old_key AS key FROM moved AS m
+                WHERE m.id > up_to AND m.old_key IS NOT NULL
+            ) AS d ON d.xact_id = i.xact_id AND d.table_id = i.table_id AND d.key = i.key
+            WHERE d.depth < i.depth
+        ) AS f;
         EXIT WHEN tl_further IS NULL;
         up_to := tl_further;
     END LOOP;

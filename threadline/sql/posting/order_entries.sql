@@ -1,20 +1,23 @@
 -- Returns the ids under which changes of some transactions are shown, where those are not the ids
--- of their capture: writes of a trigger or a function are captured before those of the statement
--- around them. Entries are given in the order of their ids, and each waits for what has to come
--- first:
+-- of their capture. Writes of a trigger or a function are captured before those of the statement
+-- around them, although many happened after. Entries are given in the order of their ids, but each
+-- one first waits
 --
--- * the entry that wrote the row version which it replaces;
--- * the end of the row that had its key before: only one row has a key at a time. If its own row
---   is there at the end of the transaction, it waits for all others under the key.
+-- * for the entry that wrote the row version which it replaces;
+-- * for the end of the row that has its key: only one row has a key at a time. A row that is still
+--   there at the end of the transaction is the last one under its key.
 --
--- Then it is given at once. Changes exchange their ids only among those of one record, and of
--- records that are linked by a changed key.
+-- Changes exchange ids only with those of the same record, and of records linked to it by a changed
+-- key.
 --
 -- A version has one place in its relation, unless a TRUNCATE, CLUSTER or ALTER TABLE wrote the
--- relation anew in the same transaction, never inside a statement that writes to it. Where
--- pg_class was not updated by the transaction, the relation was not written anew. Else a
--- predecessor that was captured before is preferred, one with the same values too; a row that was
--- found without a predecessor may be one that was written before, in another place.
+-- relation anew in the same transaction, which it never does inside a statement that writes to the
+-- relation. Each of them updates pg_class. In a transaction that may have done so, a predecessor
+-- that was captured before is preferred, and one with the same values.
+--
+-- A version without a predecessor is of a row from before the transaction, or it has another place
+-- since an update without an entry: one that changed nothing, or only ignored columns. Where both
+-- are possible, the ids of commands decide, then the depths of the triggers and the values.
 CREATE OR REPLACE FUNCTION threadline.order_entries(transactions xid8[], up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
@@ -26,10 +29,13 @@ DECLARE
     tl_ops "char"[];
     tl_depths integer[];
     tl_certain boolean[];
-    -- -1 where it is unknown.
+    -- -1 if it is unknown.
     tl_commands bigint[];
     tl_before integer[];
     tl_after integer[];
+    tl_relations oid[];
+    tl_old_places tid[];
+    tl_new_places tid[];
     tl_old_keys integer[];
     tl_new_keys integer[];
     tl_old_hashes bigint[];
@@ -118,7 +124,7 @@ BEGIN
         ORDER BY p.before, p.is_alike DESC, p.is_same DESC, p.id
     ), entry AS MATERIALIZED (
         -- A row without a key has that of its place.
-        SELECT l.id, l.op, l.depth, l.is_certain, l.command, p.before, l.old_hash, l.new_hash,
+        SELECT l.id, l.op, l.depth, l.is_certain, l.command, l.relation, l.old_place, l.new_place, p.before, l.old_hash, l.new_hash,
                CASE WHEN l.old_key IS NOT NULL THEN hashtextextended(concat_ws(' ', l.xact_id, l.occurred_at, l.table_id, 'key', l.old_key), 0)
                     WHEN l.old_place IS NOT NULL THEN hashtextextended(concat_ws(' ', l.xact_id, l.occurred_at, l.relation, l.era, l.old_place), 0) END AS old_key,
                CASE WHEN l.op = 'T' THEN NULL
@@ -158,11 +164,12 @@ BEGIN
         SELECT r.key, (row_number() OVER (ORDER BY r.key))::integer AS number FROM reached AS r
     )
     SELECT array_agg(n.id ORDER BY n.number), array_agg(n.op ORDER BY n.number), array_agg(n.depth ORDER BY n.number), array_agg(n.is_certain ORDER BY n.number),
-           array_agg(n.command ORDER BY n.number),
+           array_agg(n.command ORDER BY n.number), array_agg(n.relation ORDER BY n.number),
+           array_agg(coalesce(n.old_place, '(0,0)') ORDER BY n.number), array_agg(coalesce(n.new_place, '(0,0)') ORDER BY n.number),
            array_agg(coalesce(b.number, 0) ORDER BY n.number), array_agg(coalesce(o.number, 0) ORDER BY n.number), array_agg(coalesce(w.number, 0) ORDER BY n.number),
            array_agg(coalesce(n.old_hash, 0) ORDER BY n.number), array_agg(coalesce(n.new_hash, 0) ORDER BY n.number),
            count(*), (SELECT count(*) FROM key)
-    INTO tl_ids, tl_ops, tl_depths, tl_certain, tl_commands, tl_before, tl_old_keys, tl_new_keys, tl_old_hashes, tl_new_hashes, tl_count, tl_key_count
+    INTO tl_ids, tl_ops, tl_depths, tl_certain, tl_commands, tl_relations, tl_old_places, tl_new_places, tl_before, tl_old_keys, tl_new_keys, tl_old_hashes, tl_new_hashes, tl_count, tl_key_count
     FROM numbered AS n
     LEFT JOIN numbered AS b ON b.id = n.before
     LEFT JOIN key AS o ON o.key = n.old_key
@@ -212,6 +219,23 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- Places that were used again can form a circle.
+    FOR n IN 1..tl_count LOOP
+        CONTINUE WHEN tl_before[n] > 0;
+        tl_at := n;
+        WHILE tl_at > 0 LOOP
+            tl_waits[tl_at] := true;
+            tl_at := tl_after[tl_at];
+        END LOOP;
+    END LOOP;
+    FOR n IN 1..tl_count LOOP
+        IF NOT tl_waits[n] THEN
+            tl_before[n] := 0;
+            tl_after[n] := 0;
+        END IF;
+        tl_waits[n] := false;
+    END LOOP;
+
     FOR n IN 1..tl_count LOOP
         tl_key := tl_old_keys[n];
         IF tl_key > 0 AND tl_before[n] = 0 THEN
@@ -223,14 +247,20 @@ BEGIN
             WHILE tl_new_keys[tl_last] = tl_key AND tl_after[tl_last] > 0 LOOP
                 tl_last := tl_after[tl_last];
             END LOOP;
+            tl_at := tl_last;
+            WHILE tl_after[tl_at] > 0 LOOP
+                tl_at := tl_after[tl_at];
+            END LOOP;
             tl_was_there := CASE
-                WHEN tl_other = 0 OR tl_other = tl_last THEN true
+                WHEN tl_other = 0 OR tl_other = tl_at THEN true
                 WHEN tl_births[tl_key] = 0 OR tl_holders[tl_key] = -1 OR tl_ops[n] = 'T' OR tl_new_keys[tl_last] = tl_key THEN false
                 WHEN tl_last < tl_first_births[tl_key] THEN true
                 WHEN tl_commands[n] >= 0 AND tl_birth_commands[tl_key] >= 0 THEN tl_commands[n] < tl_birth_commands[tl_key]
-                WHEN tl_new_hashes[tl_other] = tl_old_hashes[n] THEN false
-                WHEN tl_depths[tl_last] = tl_birth_depths[tl_key] THEN tl_certain[n]
-                ELSE tl_depths[tl_last] < tl_birth_depths[tl_key] END;
+                WHEN tl_depths[tl_last] > tl_birth_depths[tl_key] THEN false
+                WHEN tl_relations[n] <> tl_relations[tl_other] THEN true
+                -- New places follow earlier ones, as a rule.
+                WHEN tl_new_hashes[tl_other] = tl_old_hashes[n] THEN tl_certain[n] AND tl_old_places[n] < tl_new_places[tl_other]
+                ELSE tl_certain[n] OR tl_depths[tl_last] < tl_birth_depths[tl_key] END;
             IF tl_was_there THEN
                 tl_holders[tl_key] := -1;
             ELSE

@@ -18,7 +18,7 @@
 -- A version without a predecessor is of a row from before the transaction, or it has another place
 -- since an update without an entry: one that changed nothing, or only ignored columns. Where both
 -- are possible, the ids of commands decide, then the depths of the triggers and the values.
-CREATE OR REPLACE FUNCTION threadline.order_entries(transactions xid8[], up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.order_entries(transactions xid8[], up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint, OUT shown_statement integer) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$
@@ -45,12 +45,18 @@ DECLARE
     -- The row that is there at the end of the transaction began with this entry.
     tl_lasts boolean[];
     tl_given boolean[];
+    -- The number of the statement that moved this key and others at once, or NULL.
+    tl_statements bigint[];
+    -- The entry that ends what waits in a circle.
+    tl_circle_end integer := 0;
+    tl_circle bigint;
     tl_waits boolean[];
     -- Keys by number: the entry that wrote its row, 0 without a row, -1 for one from before.
     tl_holders integer[];
     tl_ends_left integer[];
     tl_births integer[];
     tl_first_births integer[];
+    tl_first_found integer[];
     tl_birth_depths integer[];
     tl_birth_commands bigint[];
     tl_tails integer[];
@@ -96,7 +102,9 @@ BEGIN
             ) AS g ON g.id = j.table_id
             LEFT JOIN (
                 SELECT c.oid, threadline.full_xid(c.xmin) AS written_at FROM pg_class AS c
-                WHERE c.oid IN (SELECT x.relation FROM threadline.journal AS x WHERE x.xact_id IN (SELECT unnest(transactions)))
+                WHERE c.oid IN (
+                    SELECT x.relation FROM threadline.journal AS x
+                    WHERE x.ctid >= lowest AND x.ctid <= highest AND x.xact_id IN (SELECT unnest(transactions)))
                 OFFSET 0
             ) AS r ON r.oid = j.relation
             WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op <> 'C'
@@ -182,6 +190,7 @@ BEGIN
     tl_next_waiting := tl_after;
     tl_order := tl_after;
     tl_slots := tl_after;
+    tl_statements := array_fill(NULL::bigint, ARRAY[tl_count]);
     tl_lasts := array_fill(false, ARRAY[tl_count]);
     tl_given := tl_lasts;
     tl_waits := tl_lasts;
@@ -189,6 +198,7 @@ BEGIN
     tl_ends_left := tl_holders;
     tl_births := tl_holders;
     tl_first_births := tl_holders;
+    tl_first_found := tl_holders;
     tl_first_waiting := tl_holders;
     tl_last_waiting := tl_holders;
     tl_next_slots := tl_holders;
@@ -263,6 +273,7 @@ BEGIN
                 ELSE tl_certain[n] OR tl_depths[tl_last] < tl_birth_depths[tl_key] END;
             IF tl_was_there THEN
                 tl_holders[tl_key] := -1;
+                tl_first_found[tl_key] := n;
             ELSE
                 tl_before[n] := tl_other;
                 tl_after[tl_other] := n;
@@ -322,6 +333,23 @@ BEGIN
             tl_is_free := CASE WHEN tl_before[tl_at] > 0 THEN tl_given[tl_before[tl_at]] ELSE tl_key = 0 OR tl_holders[tl_key] <> 0 END;
             IF tl_is_free AND tl_new_key > 0 THEN
                 tl_is_free := tl_holders[tl_new_key] = 0 AND (NOT tl_lasts[tl_at] OR tl_ends_left[tl_new_key] = 0);
+                IF tl_holders[tl_new_key] <> 0 AND tl_key > 0 AND (tl_commands[tl_at] >= 0 OR tl_at = tl_forced) THEN
+                    -- Under a deferrable primary key, a statement moves several keys at once.
+                    tl_last := CASE tl_holders[tl_new_key] WHEN -1 THEN tl_first_found[tl_new_key] ELSE tl_after[tl_holders[tl_new_key]] END;
+                    WHILE tl_last > 0 AND tl_new_keys[tl_last] = tl_new_key LOOP
+                        tl_last := tl_after[tl_last];
+                    END LOOP;
+                    IF tl_last > 0 AND tl_new_keys[tl_last] > 0 THEN
+                        IF tl_commands[tl_last] >= 0 AND tl_commands[tl_at] = tl_commands[tl_last] THEN
+                            tl_is_free := true;
+                            tl_statements[tl_at] := tl_commands[tl_at] % 2147483648;
+                            tl_statements[tl_last] := tl_statements[tl_at];
+                        ELSIF tl_at = tl_forced THEN
+                            tl_circle_end := tl_last;
+                            tl_circle := -1 - tl_ids[tl_at] % 2147483648;
+                        END IF;
+                    END IF;
+                END IF;
             END IF;
             IF NOT tl_is_free AND tl_at <> tl_forced THEN
                 tl_other := CASE WHEN tl_new_key > 0 THEN tl_new_key WHEN tl_before[tl_at] = 0 THEN tl_key ELSE 0 END;
@@ -339,9 +367,13 @@ BEGIN
             tl_given[tl_at] := true;
             tl_given_count := tl_given_count + 1;
             tl_order[tl_given_count] := tl_at;
+            IF tl_circle_end > 0 AND tl_key > 0 AND tl_new_key > 0 THEN
+                tl_statements[tl_at] := tl_circle;
+                tl_circle_end := CASE WHEN tl_at <> tl_circle_end THEN tl_circle_end ELSE 0 END;
+            END IF;
             IF tl_key > 0 AND tl_new_keys[tl_at] <> tl_key THEN
                 tl_ends_left[tl_key] := tl_ends_left[tl_key] - 1;
-                IF tl_before[tl_at] = 0 OR tl_holders[tl_key] = tl_before[tl_at] THEN
+                IF tl_holders[tl_key] = (CASE tl_before[tl_at] WHEN 0 THEN -1 ELSE tl_before[tl_at] END) THEN
                     tl_holders[tl_key] := 0;
                 END IF;
             END IF;
@@ -375,7 +407,6 @@ BEGIN
     END LOOP;
 
     -- Each takes the next id of its set.
-    tl_next_slots := array_fill(0, ARRAY[tl_key_count]);
     FOR n IN REVERSE tl_count..1 LOOP
         tl_set := greatest(tl_old_keys[n], tl_new_keys[n]);
         WHILE tl_sets[tl_set] <> tl_set LOOP
@@ -393,8 +424,13 @@ BEGIN
         END LOOP;
         tl_other := tl_next_slots[tl_set];
         tl_next_slots[tl_set] := tl_slots[tl_other];
-        -- The command of a version that was replaced is unknown.
-        IF tl_other <> tl_at OR tl_commands[tl_at] < 0 AND tl_old_keys[tl_at] > 0 AND tl_new_keys[tl_at] > 0 AND tl_old_keys[tl_at] <> tl_new_keys[tl_at] THEN
+        -- Else a key was moved alone: not at once with others, wherever those are now. The command
+        -- of a version that was replaced is not its own.
+        IF tl_other <> tl_at
+           OR tl_old_keys[tl_at] > 0 AND tl_new_keys[tl_at] > 0 AND tl_old_keys[tl_at] <> tl_new_keys[tl_at]
+              AND (tl_commands[tl_at] < 0 OR tl_statements[tl_at] < 0)
+        THEN
+            shown_statement := coalesce(tl_statements[tl_at], -1 - tl_ids[tl_at] % 2147483648);
             id := tl_ids[tl_at];
             shown_id := tl_ids[tl_other];
             RETURN NEXT;

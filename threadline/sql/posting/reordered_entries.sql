@@ -2,7 +2,7 @@
 -- to an entry and within a range of places. See threadline.order_entries().
 --
 -- In PL/pgSQL, so that the query is only prepared if there are such changes.
-CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint, OUT shown_statement integer) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, threadline, pg_temp
 AS $$

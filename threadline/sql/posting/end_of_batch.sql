@@ -22,7 +22,7 @@ BEGIN
         EXIT WHEN tl_divided = '{}';
         WITH moved AS MATERIALIZED (
             -- What begins or ends a row under a key.
-            SELECT j.id, j.xact_id, j.table_id, abs(j.depth) AS depth, j.old_row -> t.key_columns[1] AS old_key, j.new_row -> t.key_columns[1] AS new_key
+            SELECT j.id, j.xact_id, j.table_id, abs(j.depth) AS depth, j.op = 'U' AND j.depth < 0 AS is_replaced, j.old_row -> t.key_columns[1] AS old_key, j.new_row -> t.key_columns[1] AS new_key
             FROM threadline.journal AS j JOIN threadline.audited_tables AS t ON t.id = j.table_id
             WHERE j.xact_id IN (SELECT unnest(tl_divided))
               AND (j.op IN ('I', 'D') OR j.op = 'U' AND (
@@ -37,17 +37,18 @@ BEGIN
             JOIN threadline.journal AS b ON b.xact_id = l.xact_id AND b.relation = l.relation AND b.new_place = l.old_place
             WHERE l.xact_id IN (SELECT unnest(tl_divided)) AND l.id <= up_to AND b.id > up_to
             UNION ALL
-            -- A row comes under a key, in a trigger, before the end of its predecessor is captured.
+            -- A row comes under a key, in a trigger, before the end of its predecessor is captured;
+            -- or in a statement that swaps keys, of which a trigger replaced a row.
             SELECT max(d.id)
             FROM (
-                SELECT m.xact_id, m.table_id, m.depth, m.new_key AS key FROM moved AS m
-                WHERE m.id <= up_to AND m.depth > 1 AND m.new_key IS NOT NULL
+                SELECT m.xact_id, m.table_id, m.depth, m.is_replaced, m.new_key AS key FROM moved AS m
+                WHERE m.id <= up_to AND m.new_key IS NOT NULL
             ) AS i
             JOIN (
-                SELECT m.id, m.xact_id, m.table_id, m.depth, m.old_key AS key FROM moved AS m
+                SELECT m.id, m.xact_id, m.table_id, m.depth, m.is_replaced, m.old_key AS key FROM moved AS m
                 WHERE m.id > up_to AND m.old_key IS NOT NULL
             ) AS d ON d.xact_id = i.xact_id AND d.table_id = i.table_id AND d.key = i.key
-            WHERE d.depth < i.depth
+            WHERE d.depth < i.depth OR d.depth = i.depth AND (d.is_replaced OR i.is_replaced)
         ) AS f;
         EXIT WHEN tl_further IS NULL;
         up_to := tl_further;

@@ -269,7 +269,8 @@ BEGIN
                 WHEN tl_depths[tl_last] > tl_birth_depths[tl_key] THEN false
                 WHEN tl_relations[n] <> tl_relations[tl_other] THEN true
                 -- New places follow earlier ones, as a rule.
-                WHEN tl_new_hashes[tl_other] = tl_old_hashes[n] THEN tl_certain[n] AND tl_old_places[n] < tl_new_places[tl_other]
+                WHEN tl_new_hashes[tl_other] = tl_old_hashes[n]
+                THEN tl_certain[n] AND tl_depths[tl_last] < tl_birth_depths[tl_key] AND tl_old_places[n] < tl_new_places[tl_other]
                 ELSE tl_certain[n] OR tl_depths[tl_last] < tl_birth_depths[tl_key] END;
             IF tl_was_there THEN
                 tl_holders[tl_key] := -1;

@@ -318,7 +318,10 @@ impl Writer {
                 "UPDATE {table} SET parent = {key} WHERE id = {} AND EXISTS (SELECT FROM {table} AS p WHERE p.id = {key})",
                 self.key(within)
             ),
-            15 => format!("UPDATE {table} SET n = n WHERE {condition}"),
+            // In a trigger it can hide how a row of the statement came to its place.
+            15 if within == Within::Transaction => {
+                format!("UPDATE {table} SET n = n WHERE {condition}")
+            }
             _ if within != Within::Trigger => format!(
                 "UPDATE {table} SET n = (n + 1) % 4 WHERE {condition}{}",
                 match within {

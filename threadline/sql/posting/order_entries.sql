@@ -88,7 +88,8 @@ BEGIN
             SELECT j.id, j.xact_id, j.occurred_at, j.table_id, j.relation, j.op, abs(j.depth) AS depth, j.depth < 0 AS is_replaced,
                    j.old_place, j.new_place, coalesce(r.written_at < j.xact_id, false) AS is_certain,
                    CASE WHEN j.depth > 0 AND j.command IS NOT NULL THEN j.command::text::bigint ELSE -1 END AS command,
-                   jsonb_hash_extended(j.old_row - coalesce(g.names, '{}'), 0) AS old_hash, jsonb_hash_extended(j.new_row - coalesce(g.names, '{}'), 0) AS new_hash,
+                   jsonb_hash_extended(threadline.short_values(j.old_row - coalesce(g.names, '{}')), 0) AS old_hash,
+                   jsonb_hash_extended(threadline.short_values(j.new_row - coalesce(g.names, '{}')), 0) AS new_hash,
                    CASE cardinality(t.key_columns) WHEN 1 THEN j.old_row ->> t.key_columns[1]
                         ELSE (SELECT nullif(jsonb_agg(j.old_row -> k), '[]')::text FROM unnest(t.key_columns) AS k WHERE j.old_row IS NOT NULL) END AS old_key,
                    CASE cardinality(t.key_columns) WHEN 1 THEN j.new_row ->> t.key_columns[1]

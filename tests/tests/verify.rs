@@ -22,6 +22,8 @@ mod steps;
 mod tables;
 #[path = "verify/triggers.rs"]
 mod triggers;
+#[path = "verify/types.rs"]
+mod types;
 #[path = "verify/unattributed.rs"]
 mod unattributed;
 

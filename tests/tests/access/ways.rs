@@ -49,6 +49,9 @@ const FORGED: &str = "EXISTS (SELECT FROM threadline.audit_changes WHERE record_
 /// Whether a record names the victim as its actor.
 const BLAMED: &str = "EXISTS (SELECT FROM threadline.changes WHERE actor_id = 'victim' AND key = '{\"id\": 66}')
     OR EXISTS (SELECT FROM threadline.actions AS a JOIN threadline.transactions AS x ON x.id = a.transaction_id WHERE x.actor_id = 'victim')";
+/// Whether a TRUNCATE removed the recorded row 1 without a record of it.
+const UNREAD: &str = "NOT EXISTS (SELECT FROM public.items)
+    AND NOT EXISTS (SELECT FROM threadline.audit_changes WHERE table_id = 1 AND op = 'T' AND record_key = '1')";
 /// For refused attempts.
 const NEVER: &str = "true";
 const SPIED: &str = "EXISTS (SELECT FROM public.spied WHERE who NOT IN ('<app>', '<other>'))";
@@ -106,7 +109,10 @@ const WAYS: &[Way] = &[
     (Who::TableOwner, "write into an inheritance child", "CREATE TABLE child () INHERITS (items); INSERT INTO child VALUES (66)", HIDDEN),
     (Who::TableOwner, "change all values with ALTER TYPE … USING, and refresh the table", "ALTER TABLE items ALTER name TYPE varchar USING 'x'; SELECT threadline.refresh('items')", CHANGED),
     (Who::TableOwner, "change or discard the written row with its own trigger", "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := ''x''; RETURN NEW; END'; CREATE TRIGGER a BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION swallow(); INSERT INTO items VALUES (66)", HIDDEN),
-    (Who::TableOwner, "hide rows from a TRUNCATE with row-level security", "CREATE POLICY p ON items USING (false); ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; TRUNCATE items", "NOT EXISTS (SELECT FROM threadline.audit_changes WHERE op = 'T' AND record_key = '1')"),
+    (Who::TableOwner, "hide rows from a TRUNCATE with row-level security", "CREATE POLICY p ON items USING (false); ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; TRUNCATE items", UNREAD),
+    (Who::TableOwner, "revoke the right of the audit's owner to read the table, and truncate it", "REVOKE ALL ON items FROM <owner>; TRUNCATE items", UNREAD),
+    (Who::TableOwner, "do the same, and grant the right again", "REVOKE ALL ON items FROM <owner>; TRUNCATE items; GRANT SELECT ON items TO <owner>", UNREAD),
+    (Who::TableOwner, "hide rows from a TRUNCATE with an index that calls its own function", "CREATE INDEX ON items (id) WHERE spy_when_planned('index'); TRUNCATE items", UNREAD),
     (Who::TableOwner, "record its own table with another table's capture function", "CREATE TABLE copies (id int PRIMARY KEY, name text); CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON copies FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO copies VALUES (77)", FORGED),
     (Who::TableOwner, "record a change twice", "CREATE TRIGGER zz AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (66)", FORGED),
     (Who::TableOwner, "record a change that its own trigger prevents", "CREATE OR REPLACE TRIGGER \"!threadline_capture_1\" BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION threadline.capture_1(); INSERT INTO items VALUES (77)", FORGED),

@@ -97,6 +97,35 @@ fn it_finds_the_structure_that_verify_finds() {
         assert_eq!(shown, verified(conn), "after {damage}");
         let error = found(&health).iter().any(|finding| finding.starts_with("error"));
         assert_eq!(health.healthy, !error, "after {damage}");
+        // Names are compared as text.
+        run(conn, "SET quote_all_identifiers = on");
+        let quoted: Vec<_> = self::health(conn).findings.iter().map(line).collect();
+        assert_eq!(quoted, expected, "after {damage}, with quotes");
+        assert_eq!(quoted, verified(conn), "after {damage}, with quotes");
+    }
+}
+
+/// A finding about the table of a model is found by the table's name.
+#[test]
+fn a_model_s_findings_are_the_same_where_all_identifiers_are_quoted() {
+    for damage in [
+        "SELECT 1",
+        "ALTER TABLE users ADD more int",
+        "DROP TRIGGER \"!threadline_capture_1\" ON users",
+        "SELECT threadline.unaudit('users')",
+    ] {
+        let (_, conn) = &mut Database::with(USERS);
+        run(conn, "SELECT threadline.audit('users')");
+        run(conn, damage);
+        let models = threadline::models![User];
+        let of = |conn: &mut PgConnection| {
+            let health = models.health(conn).unwrap();
+            let verified = models.verify().run(conn).unwrap();
+            (found(&health), health.models, verified.findings)
+        };
+        let plain = of(conn);
+        run(conn, "SET quote_all_identifiers = on");
+        assert_eq!(of(conn), plain, "after {damage}");
     }
 }
 

@@ -13,12 +13,14 @@ use threadline_tests::{Database, Server, rows, run, scratch_dir, value};
 const TABLES: &str = "
     CREATE TABLE plain (id bigint PRIMARY KEY, gone text, n int NOT NULL DEFAULT 0, at timestamptz DEFAULT now());
     ALTER TABLE plain DROP COLUMN gone;
-    CREATE TABLE redacted (id bigint PRIMARY KEY, name text, email text, password text,
+    CREATE TABLE redacted (id bigint PRIMARY KEY, gone text, name text, email text, password text,
         shout text GENERATED ALWAYS AS (upper(name)) STORED);
+    ALTER TABLE redacted DROP COLUMN gone;
     CREATE TABLE parts (id bigint, region text, n int, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
     CREATE TABLE parts_north PARTITION OF parts FOR VALUES IN ('north');
     CREATE TABLE parts_south PARTITION OF parts FOR VALUES IN ('south');
-    CREATE TABLE people (id bigint PRIMARY KEY, ssn text, name text);
+    CREATE TABLE people (id bigint PRIMARY KEY, gone text, ssn text, name text);
+    ALTER TABLE people DROP COLUMN gone;
     CREATE TABLE chosen (id bigint PRIMARY KEY, name text, draft boolean);
     CREATE SEQUENCE ids;";
 

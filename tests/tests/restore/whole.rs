@@ -19,6 +19,48 @@ fn a_dump_in_the_custom_format_goes_on_by_itself() {
     assert_eq!(found(conn), SOUND);
 }
 
+/// A new version of the schema builds the capture functions again, from columns that the
+/// restore numbered anew.
+#[test]
+fn a_dump_restored_and_upgraded_before_a_refresh_records_the_same() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let file = club.dump(&["--format=custom"]);
+    pg_restore(restored.server(), &restored.url(), &file, &[]).unwrap();
+    let conn = &mut restored.connect();
+    run(conn, "SELECT threadline.rebuild_captures()");
+    assert_eq!(found(conn), RESTORED);
+    club.before.goes_on(conn);
+    refresh_all(conn);
+    assert_eq!(found(conn), SOUND);
+}
+
+/// PostgreSQL then quotes the names in the settings of functions.
+#[test]
+fn a_dump_restored_where_all_identifiers_are_quoted_is_as_it_was() {
+    let club = Club::shared();
+    let restored = Database::empty();
+    let file = club.dump(&["--format=custom"]);
+    let quoted = format!(
+        "ALTER DATABASE {} SET quote_all_identifiers = on",
+        restored.name()
+    );
+    run(&mut restored.connect(), &quoted);
+    pg_restore(restored.server(), &restored.url(), &file, &[]).unwrap();
+    let conn = &mut restored.connect();
+    assert_eq!(found(conn), RESTORED);
+    club.before.goes_on(conn);
+    run(conn, "SET quote_all_identifiers = off");
+    assert_eq!(found(conn), RESTORED);
+    run(
+        conn,
+        "RESET quote_all_identifiers; SELECT threadline.refresh_all()",
+    );
+    assert_eq!(found(conn), SOUND);
+    run(conn, "SET quote_all_identifiers = off");
+    assert_eq!(found(conn), SOUND);
+}
+
 #[test]
 fn a_dump_in_the_directory_format_is_restored_by_several_jobs() {
     let club = Club::shared();

@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 RETURN CASE
     WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype::text IN ('smallint', 'integer', 'bigint')
         THEN 'bigint'

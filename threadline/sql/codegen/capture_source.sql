@@ -33,7 +33,9 @@ BEGIN
     ) FILTER (WHERE c.column_policy IN ('mask', 'hash') OR c.column_policy = 'plain' AND threadline.merges_values(live.type))
     INTO tl_whole, tl_hides, tl_changed
     FROM jsonb_to_recordset(tl_table.columns) AS c (number smallint, name text, column_policy text)
-    JOIN threadline.columns_of(target) AS live ON live.number = c.number;
+    JOIN threadline.columns_of(target) AS live
+        -- A restore closes the gaps that dropped columns left in the numbers.
+        ON CASE WHEN tl_table.relation = target THEN live.number = c.number ELSE live.name = c.name END;
     tl_whole := tl_whole AND tl_changed IS NULL AND NOT tl_table.policy ? 'ignore' AND tl_plain;
 
     -- A dropped column that was redacted may come back.

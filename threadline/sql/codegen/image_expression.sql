@@ -14,16 +14,17 @@ BEGIN ATOMIC
                 ELSE live.form END),
             ', ' ORDER BY c.ordinal) AS members
         FROM (
-            SELECT k.*, row_number() OVER (ORDER BY k.number) - 1 AS ordinal
+            SELECT k.*, t.relation = target AS is_same, row_number() OVER (ORDER BY k.number) - 1 AS ordinal
             FROM threadline.audited_tables AS t
             CROSS JOIN jsonb_to_recordset(t.columns) AS k (number smallint, name text, column_policy text, hash_key integer)
             WHERE t.id = audited_table AND k.column_policy <> 'exclude'
         ) AS c
         JOIN (
-            SELECT column_of.number, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
+            SELECT column_of.number, column_of.name, column_of.type, reference.text AS reference, threadline.json_form(column_of.type, reference.text) AS form
             FROM threadline.columns_of(target) AS column_of
             CROSS JOIN LATERAL (SELECT row_name || '.' || threadline.quoted(column_of.name) AS text) AS reference
-        ) AS live ON live.number = c.number
+        -- A restore closes the gaps that dropped columns left in the numbers.
+        ) AS live ON CASE WHEN c.is_same THEN live.number = c.number ELSE live.name = c.name END
         GROUP BY 1
     ) AS fifty;
 END;

@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.key_type(target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE
         WHEN base.typname = 'citext' OR NOT c.collisdeterministic THEN 'case-insensitive'

@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT jsonb_build_object(
         'relation', target::oid::bigint,

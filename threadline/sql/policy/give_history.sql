@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_id integer := threadline.audited_table_of(former);

@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.live_key(
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column
 DECLARE

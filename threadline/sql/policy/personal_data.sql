@@ -5,6 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, policy jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_table threadline.audited_tables;

@@ -2,6 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, policy jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_former jsonb;

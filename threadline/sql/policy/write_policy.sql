@@ -222,6 +222,12 @@ BEGIN
                     'plain_since', CASE
                         WHEN now.column_policy <> 'plain' THEN NULL
                         WHEN former.column_policy <> 'plain' THEN clock_timestamp()
+                        -- Under the name of a redacted column, it was redacted.
+                        WHEN t.relation = target AND EXISTS (
+                            SELECT
+                            FROM jsonb_to_recordset(t.columns) AS namesake (number smallint, name text, column_policy text)
+                            WHERE namesake.name = c.name AND namesake.number <> c.number AND namesake.column_policy <> 'plain')
+                        THEN clock_timestamp()
                         ELSE former.plain_since END,
                     -- Kept, so that the key stays while the column has another policy.
                     'hash_key', CASE

@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION threadline.hold(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column
 DECLARE

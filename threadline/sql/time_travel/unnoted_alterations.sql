@@ -1,5 +1,6 @@
 -- Returns the columns of a table that a command altered since its capture was built: see
--- threadline.altered_columns. A command that rewrote no row and kept the type changed no value. If
+-- threadline.altered_columns. A command that rewrote no row and kept the type changed no value,
+-- unless it dropped an attribute of a composite type. If
 -- one transaction altered the values of several columns and kept their types, only the first is
 -- known. After a restore only names, types and modifiers can be compared. An entry without an
 -- instant: no transaction has written since.
@@ -29,7 +30,7 @@ BEGIN
         CROSS JOIN pg_attribute AS a
         WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
     ), compared AS (
-        SELECT k.name AS former_name, l.name, k.number, l.attnum, k.is_same, k.labels, l.atttypid, l.xmin,
+        SELECT k.name AS former_name, l.name, k.number, l.attnum, k.is_same, k.labels, l.atttypid, l.xmin, lost.attribute AS lost_attribute,
                CASE WHEN l.identity IS NULL THEN 'dropped'
                     WHEN k.identity IS NULL THEN 'added'
                     WHEN k.type <> l.type AND NOT (
@@ -40,6 +41,7 @@ BEGIN
                              -- Altering a column also writes those after it in the catalog.
                              AND NOT EXISTS (SELECT FROM live AS left_of WHERE left_of.xmin = l.xmin AND left_of.attnum < l.attnum))
                              AND (NOT k.is_same OR k.stored_in <> threadline.stored_in(target))
+                         OR lost.attribute
                         THEN 'converted'
                     WHEN l.atttypid >= 16384 AND EXISTS (
                              SELECT
@@ -48,13 +50,17 @@ BEGIN
                         THEN 'relabelled' END AS what
         FROM known AS k
         FULL JOIN live AS l ON l.identity = k.identity
+        CROSS JOIN LATERAL (
+            SELECT l.atttypid >= 16384 AND k.is_same AND EXISTS (
+                SELECT FROM jsonb_object_keys(k.labels) AS former (key) WHERE NOT threadline.type_labels(l.atttypid) ? former.key) AS attribute
+        ) AS lost
     ), altered AS (
         SELECT c.*,
-               CASE c.what WHEN 'relabelled' THEN threadline.labels_since(c.atttypid)
-                           WHEN 'dropped' THEN (
-                               SELECT threadline.full_xid(a.xmin) FROM pg_attribute AS a
-                               WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
-                           ELSE threadline.full_xid(c.xmin) END AS altered_by
+               CASE WHEN c.what = 'relabelled' OR c.lost_attribute THEN threadline.labels_since(c.atttypid)
+                    WHEN c.what = 'dropped' THEN (
+                        SELECT threadline.full_xid(a.xmin) FROM pg_attribute AS a
+                        WHERE c.is_same AND a.attrelid = target AND a.attnum = c.number)
+                    ELSE threadline.full_xid(c.xmin) END AS altered_by
         FROM compared AS c
         WHERE c.what IS NOT NULL
           -- Earlier images show the renamed column under the name.

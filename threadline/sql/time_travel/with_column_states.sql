@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT coalesce(jsonb_agg(
         CASE WHEN a.attnum IS NULL OR k.column ? 'stored_in' THEN k.column

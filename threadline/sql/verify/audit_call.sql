@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.audit_call(
 ) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT format('SELECT threadline.audit_as_decided(%s);', concat_ws(', ', quote_literal(target::text), (

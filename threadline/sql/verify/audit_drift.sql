@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.audit_drift() RETURNS SETOF threadline.fin
 LANGUAGE plpgsql STABLE
 -- So that the audit's own objects are shown with their schema, too.
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 SET jit = off
 AS $$
 DECLARE

@@ -65,6 +65,7 @@ BEGIN
     END IF;
     SELECT array_agg(c.name) AS names,
            coalesce(array_agg(c.name) FILTER (WHERE c.any_json), '{}') AS documents,
+           array_agg(c.nested) AS types,
            jsonb_object_agg(c.name, c.mask) FILTER (WHERE c.mask IS NOT NULL) AS masks,
            array_agg(c.name) FILTER (WHERE c.since IS NOT NULL) AS late_names,
            array_agg(c.since) FILTER (WHERE c.since IS NOT NULL) AS late_since
@@ -200,9 +201,10 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT jsonb_object_agg(field.name, c.known -> field.name) FILTER (WHERE c.known ? field.name) AS known,
                        jsonb_object_agg(field.name, c.shown -> field.name) FILTER (WHERE c.shown ? field.name) AS shown
-                FROM unnest($4) AS field (name)
+                FROM unnest($4, $18) AS field (name, nested)
                 WHERE c.known IS NULL OR c.shown IS NULL
-                   OR threadline.values_differ(c.known -> field.name, c.shown -> field.name, field.name = ANY ($5))
+                   OR CASE WHEN field.nested IS NULL THEN threadline.values_differ(c.known -> field.name, c.shown -> field.name, field.name = ANY ($5))
+                           ELSE threadline.nested_values_differ(c.known -> field.name, c.shown -> field.name, field.nested) END
             ) AS differing
             WHERE (c.known IS NULL OR c.shown IS NULL OR c.known || c.shown <> c.known)
               AND (c.known IS NULL OR c.shown IS NULL OR differing.known IS NOT NULL)
@@ -230,7 +232,7 @@ BEGIN
     USING tl_table.id, threadline.first_transaction_since(tl_since), tl_since, tl_columns.names, tl_columns.documents,
           tl_renames, tl_columns.masks, tl_columns.late_names, tl_columns.late_since,
           tl_table.key_columns, tl_table.key_types, examples,
-          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target, after, up_to, tl_suspects;
+          EXISTS (SELECT FROM threadline.partitions_left(tl_table.id)), target, after, up_to, tl_suspects, tl_columns.types;
     PERFORM set_config('work_mem', tl_work_mem, true);
 END
 $chain_drift$;

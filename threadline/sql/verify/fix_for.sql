@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE
         WHEN threadline.audited_table_of(target) = audited_table

@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.function_drift(audited_table integer, targ
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 BEGIN
     RETURN QUERY
@@ -31,9 +32,11 @@ BEGIN
         OR l.lanname <> 'plpgsql'
         OR NOT p.prosecdef
         OR p.proowner <> (SELECT n.nspowner FROM pg_namespace AS n WHERE n.oid = p.pronamespace)
-        -- PostgreSQL writes names of settings its own way: TimeZone.
+        -- PostgreSQL writes names of settings its own way: TimeZone. A function created under
+        -- quote_all_identifiers has quotes in its search_path.
         OR ARRAY(
-            SELECT lower(split_part(c, '=', 1)) || '=' || substr(c, strpos(c, '=') + 1) FROM unnest(p.proconfig) AS c ORDER BY 1
+            SELECT lower(split_part(c, '=', 1)) || '=' || regexp_replace(substr(c, strpos(c, '=') + 1), '"([a-z_][a-z0-9_]*)"', '\1', 'g')
+            FROM unnest(p.proconfig) AS c ORDER BY 1
         ) IS DISTINCT FROM ARRAY(
             SELECT pin[1] || '=' || btrim(pin[2], '''')
             FROM regexp_matches(threadline.pinned_settings(t.id, target, written.source), 'SET ([a-z_]+) = (''[^'']*''|pg_catalog, threadline, pg_temp)', 'g') AS pin

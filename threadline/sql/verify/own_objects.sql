@@ -32,7 +32,12 @@ AS $$
     ), described AS (
         SELECT 'pg_proc'::regclass AS class, p.oid,
                concat_ws(' ', p.prokind, l.lanname, p.prosecdef, p.provolatile, p.proisstrict, p.proleakproof, p.proparallel, p.proretset,
-                   p.prorettype::regtype, p.proallargtypes::regtype[], p.proargmodes, p.proargnames, p.proconfig, p.probin, p.prosrc) AS text,
+                   p.prorettype::regtype, p.proallargtypes::regtype[], p.proargmodes, p.proargnames, ARRAY(
+                       -- A function created under quote_all_identifiers has quotes there.
+                       SELECT regexp_replace(c.setting, '"([a-z_][a-z0-9_]*)"', '\1', 'g')
+                       FROM unnest(p.proconfig) WITH ORDINALITY AS c (setting, place)
+                       ORDER BY c.place),
+                   p.probin, p.prosrc) AS text,
                concat_ws(' ', pg_get_expr(p.proargdefaults, 0), pg_get_function_sqlbody(p.oid)) AS shown
         FROM own
         JOIN pg_proc AS p ON p.oid = own.objid

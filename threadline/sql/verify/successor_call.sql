@@ -6,6 +6,7 @@
 CREATE OR REPLACE FUNCTION threadline.successor_call(audited_table integer, former regclass, target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT threadline.audit_call(t.id, target, ARRAY(

@@ -2,6 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 SET jit = off
 AS $$
 DECLARE
@@ -30,6 +31,7 @@ BEGIN
                 threadline.successor_call(tl_audited.id, tl_audited.relation, tl_audited.relation))::threadline.finding;
         ELSE
             RETURN QUERY SELECT * FROM threadline.trigger_drift(tl_audited.id, tl_audited.relation);
+            RETURN QUERY SELECT * FROM threadline.reading_drift(tl_audited.id, tl_audited.relation);
             RETURN QUERY
             SELECT 'partition-left', tl_audited.relation::text,
                    format('%s is no partition of it any more%s; its rows stay in the past until then', p.name,

@@ -31,7 +31,7 @@ BEGIN
     IF TG_EVENT = 'sql_drop' THEN
         -- Not those of a table that was dropped with them.
         UPDATE threadline.known_partitions AS k
-        SET name = d.object_identity, left_at = clock_timestamp(), left_by = session_user
+        SET name = format('%I.%I', d.schema_name, d.object_name), left_at = clock_timestamp(), left_by = session_user
         FROM pg_event_trigger_dropped_objects() AS d, threadline.audited_tables AS t
         WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND d.objid = k.part
           AND k.left_at IS NULL AND t.id = k.table_id AND t.unaudited_at IS NULL

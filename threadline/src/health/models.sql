@@ -10,7 +10,7 @@ FROM pg_catalog.jsonb_to_recordset($1) AS m (
 -- Under the caller's search_path, as the caller's own queries are.
 CROSS JOIN LATERAL (SELECT pg_catalog.to_regclass(m."table") AS relation OFFSET 0) AS resolved
 LEFT JOIN LATERAL (
-    SELECT c.oid AS relation, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
+    SELECT c.oid AS relation, threadline.qualified(n.nspname, c.relname) AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = resolved.relation

@@ -1,4 +1,4 @@
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+SELECT threadline.qualified(n.nspname, c.relname) AS name,
        threadline.chain_obstacle(c.oid) AS obstacle,
        threadline.audit_call(t.id, c.oid) AS audit_call
 FROM threadline.audited_tables AS t

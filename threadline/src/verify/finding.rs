@@ -176,6 +176,13 @@ codes! {
     /// attached again, or dropped the table. The triggers may be back. Changes meanwhile
     /// are not recorded.
     TriggersChanged "triggers-changed" Warning,
+    /// The owner of the audit has no right to read the table, or row-level security hides
+    /// rows from it: a `TRUNCATE` would be recorded without its rows.
+    TableUnreadable "table-unreadable" Warning,
+    /// A `TRUNCATE` removed rows of which neither the content nor the number is recorded:
+    /// the owner of the audit had no right to read them, or the snapshot of the transaction
+    /// did not contain them.
+    TruncateUnseen "truncate-unseen" Warning,
     /// An object in the audit schema was not installed by Threadline, was altered, or
     /// belongs to another role than the schema.
     AuditAltered "audit-altered" Error,

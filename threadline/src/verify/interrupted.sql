@@ -17,8 +17,9 @@ JOIN threadline.audited_tables AS t ON t.id = restarts.table_id::pg_catalog.int4
 CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
 CROSS JOIN LATERAL (
     SELECT coalesce(
-        (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, at.relation, 0)).identity,
-        pg_catalog.format('%I.%I', t.schema_name, t.table_name)) AS relation
+        (SELECT threadline.qualified(n.nspname, c.relname)
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = at.relation),
+        threadline.qualified(t.schema_name, t.table_name)) AS relation
 ) AS named
 WHERE $2 IS NULL OR at.relation = $2::pg_catalog.regclass
 ORDER BY named.relation COLLATE "C"

@@ -293,6 +293,7 @@ impl<'a> Verify<'a> {
         findings.extend(broken);
         findings.extend(queries::interrupted(conn, self.since, only.as_deref()).await?);
         findings.extend(queries::triggers_changed(conn, self.since, only.as_deref()).await?);
+        findings.extend(queries::truncated(conn, self.since, only.as_deref()).await?);
         findings.extend(
             queries::suspended(conn, self.since)
                 .await?

@@ -178,6 +178,17 @@ pub(super) async fn triggers_changed<C: AuditConnection>(
     findings(conn, query).await
 }
 
+pub(super) async fn truncated<C: AuditConnection>(
+    conn: &mut C,
+    since: Option<DateTime<Utc>>,
+    only: Option<&str>,
+) -> QueryResult<Vec<Finding>> {
+    let query = diesel::sql_query(include_str!("truncated.sql"))
+        .bind::<Nullable<Timestamptz>, _>(since)
+        .bind::<Nullable<Text>, _>(only);
+    findings(conn, query).await
+}
+
 /// A table whose history can be checked.
 #[derive(QueryableByName)]
 pub(super) struct Audited {

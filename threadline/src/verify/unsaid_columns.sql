@@ -1,7 +1,7 @@
 -- Columns whose names suggest a secret and that have no explicit policy: they are recorded as they
 -- are, or came since the policy of a table with redaction and are not recorded until then. The fix is the same for all of a table, because each
 -- call replaces the policy.
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+SELECT threadline.qualified(n.nspname, c.relname) AS name,
        live.name AS column,
        k.name = ANY (t.key_columns) IS TRUE AS is_key,
        policy.column_policy = 'plain' AS is_recorded,

@@ -115,7 +115,7 @@ fn show_counters(counters: &Counters) {
     }
     if *unattributed_transactions > 0 {
         print(&format!(
-            "no actor       {unattributed_transactions} of the last {recent_transactions} transactions"
+            "no actor       {unattributed_transactions} of {recent_transactions} transactions with changes, among the newest 1,000 that are posted"
         ));
     }
 }

@@ -213,3 +213,37 @@ fn what_was_recorded_before_an_exclusion_is_found_unmasked() {
     assert_eq!(found.unwrap(), "insert");
     assert!(value(conn, "SELECT 1").is_some());
 }
+
+/// Until a refresh, a renamed table is found by both names, and no error suggests the name that
+/// was given.
+#[test]
+fn a_renamed_table_is_found_by_its_present_name_and_by_the_former_one() {
+    let (_, conn) = &mut Database::with(ORDERS);
+    let of = |table: &str| Filter::new().table(table);
+    run(conn, "ALTER TABLE orders RENAME TO order_lines");
+    assert_eq!(found(conn, of("orders")), "insert update");
+    assert_eq!(found(conn, of("order_lines")), "insert update");
+    assert_eq!(Order::history_of(conn, 1).unwrap().len(), 2);
+
+    run(conn, "CREATE TABLE orders (id int PRIMARY KEY)");
+    assert_eq!(
+        error(conn, of("orders")),
+        "table orders is not audited and never was; the audited tables are: public.order_lines, public.others"
+    );
+    let error = Order::history_of(conn, 1).unwrap_err().to_string();
+    assert!(error.contains("is not audited"), "{error}");
+    let known = threadline::__cli::known_table(conn, "order_linse");
+    let error = threadline::__cli::ready(known).unwrap_err().to_string();
+    assert!(error.ends_with("; did you mean order_lines?"), "{error}");
+
+    // Two tables that exchanged their names.
+    run(
+        conn,
+        "DROP TABLE orders; ALTER TABLE others RENAME TO orders; ALTER TABLE order_lines RENAME TO others",
+    );
+    assert_eq!(found(conn, of("orders")), "insert");
+    assert_eq!(found(conn, of("others")), "insert update");
+    run(conn, "SELECT threadline.refresh_all()");
+    assert_eq!(found(conn, of("orders")), "insert");
+    assert_eq!(found(conn, of("others")), "insert update");
+}

@@ -276,3 +276,84 @@ fn a_policy_that_records_a_part_is_followed() {
         Some("SELECT threadline.audit_as_decided('public.c', columns => ARRAY['n']);")
     );
 }
+
+/// Without the right to read a table, a TRUNCATE leaves none of its rows on record.
+#[test]
+fn a_table_that_the_owner_of_the_audit_cannot_read_is_found() {
+    let database = Database::new();
+    let owner = format!("{}_owner", database.name());
+    let conn = &mut database.connect();
+    run(
+        conn,
+        &format!(
+            "CREATE ROLE {owner}; CREATE SCHEMA app;
+             CREATE TABLE app.items (id int PRIMARY KEY); CREATE TABLE app.kept (id int PRIMARY KEY);
+             CREATE TABLE app.parts (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part PARTITION OF app.parts DEFAULT;
+             SELECT threadline.audit('app.items'), threadline.audit('app.parts'), threadline.audit('app.kept', operations => '{{insert}}')"
+        ),
+    );
+    threadline::Protection::of_owner(&owner)
+        .apply(conn)
+        .unwrap();
+    assert_eq!(found(conn), [""; 0]);
+    // A partition is read through its parent.
+    run(conn, &format!("REVOKE ALL ON app.part FROM {owner}"));
+    assert_eq!(found(conn), [""; 0]);
+    for (sql, expected) in [
+        (
+            format!("REVOKE ALL ON app.items, app.parts, app.kept FROM {owner}"),
+            &["table-unreadable app.items", "table-unreadable app.parts"][..],
+        ),
+        (
+            format!("REVOKE ALL ON SCHEMA app FROM {owner}"),
+            &["table-unreadable app.items", "table-unreadable app.parts"][..],
+        ),
+        (
+            format!(
+                "ALTER ROLE {owner} NOBYPASSRLS; ALTER TABLE app.items ENABLE ROW LEVEL SECURITY"
+            ),
+            &["table-unreadable app.items"][..],
+        ),
+    ] {
+        drift(conn, &sql, expected);
+    }
+    assert_eq!(found(conn), [""; 0]);
+    run(
+        conn,
+        &format!(
+            "REVOKE ALL ON app.items, app.parts FROM {owner}; INSERT INTO app.items VALUES (1); INSERT INTO app.parts VALUES (1);
+             TRUNCATE app.items; TRUNCATE app.parts; GRANT SELECT ON app.items, app.parts TO {owner}"
+        ),
+    );
+    assert_eq!(
+        found(conn),
+        ["truncate-unseen app.items", "truncate-unseen app.parts"]
+    );
+    run(
+        conn,
+        &format!("DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}"),
+    );
+}
+
+/// Its rows are gone after a crash, and their record stays.
+#[test]
+fn an_unlogged_table_is_audited_with_a_warning() {
+    let (database, conn) = &mut Database::with(
+        "CREATE UNLOGGED TABLE cached (id int PRIMARY KEY); CREATE TABLE kept (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE UNLOGGED TABLE kept_1 PARTITION OF kept FOR VALUES FROM (1) TO (9)",
+    );
+    let warned = |sql: &str| {
+        let mut psql = database.server().command("psql");
+        let output = psql.args(["--dbname", &database.url(), "-c", sql]).output();
+        String::from_utf8_lossy(&output.expect("psql is there").stderr).contains("is unlogged")
+    };
+    for table in ["cached", "kept"] {
+        let audit = format!("SELECT threadline.audit('{table}')");
+        assert!(warned(&audit), "{table}");
+        assert!(!warned(&audit), "{table} a second time");
+    }
+    run(conn, "ALTER TABLE kept_1 SET LOGGED");
+    assert!(!warned(
+        "SELECT threadline.audit('kept', require_actor => true)"
+    ));
+}

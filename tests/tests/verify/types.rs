@@ -43,9 +43,15 @@ fn a_command_that_changes_a_type_is_no_bypass_of_the_triggers() {
         assert_eq!(broken(found(conn)), [""; 0], "after {command}");
         run(conn, "UPDATE of_types SET n = 3 WHERE id = 2");
         assert_eq!(broken(found(conn)), [""; 0], "written after {command}");
-        run(conn, "SELECT threadline.refresh('of_types'), threadline.post()");
+        run(
+            conn,
+            "SELECT threadline.refresh('of_types'), threadline.post()",
+        );
         assert_eq!(found(conn), [""; 0], "refreshed after {command}");
-        run(conn, "UPDATE of_types SET n = 4; DELETE FROM of_types WHERE id = 3");
+        run(
+            conn,
+            "UPDATE of_types SET n = 4; DELETE FROM of_types WHERE id = 3",
+        );
         assert_eq!(found(conn), [""; 0], "continued after {command}");
         run(
             conn,
@@ -63,8 +69,14 @@ fn a_bypass_is_found_within_a_type_that_was_changed() {
         ("ADD ATTRIBUTE zip text", "at.street = 'else'"),
         ("ADD ATTRIBUTE zip text", "at.zip = 'new'"),
         ("ADD ATTRIBUTE zip text", "many[2].grade = 'high'"),
-        ("ADD ATTRIBUTE zip text", "trip.start = ROW('else', 1, 'low', NULL)"),
-        ("RENAME ATTRIBUTE street TO road", "trip.start = ROW('here', 2, 'low')"),
+        (
+            "ADD ATTRIBUTE zip text",
+            "trip.start = ROW('else', 1, 'low', NULL)",
+        ),
+        (
+            "RENAME ATTRIBUTE street TO road",
+            "trip.start = ROW('here', 2, 'low')",
+        ),
     ] {
         let (_, conn) = &mut Database::with(TABLES);
         run(conn, &format!("ALTER TYPE place {command}"));
@@ -99,14 +111,21 @@ fn names_that_columns_exchanged_are_no_bypass_of_the_triggers() {
             run(conn, "UPDATE users SET email = 'd', n = 3 WHERE id = 1");
             run(conn, "SELECT threadline.refresh('users')");
             assert_eq!(found(conn), [""; 0], "{policy}: {swap}");
-            run(conn, "UPDATE users SET email = 'e', n = 4; DELETE FROM users WHERE id = 2");
+            run(
+                conn,
+                "UPDATE users SET email = 'e', n = 4; DELETE FROM users WHERE id = 2",
+            );
             assert_eq!(found(conn), [""; 0], "{policy}: {swap}");
             run(
                 conn,
                 "ALTER TABLE users DISABLE TRIGGER ALL; UPDATE users SET email = 'f'; ALTER TABLE users ENABLE TRIGGER ALL;
                  SELECT threadline.refresh('users')",
             );
-            assert_eq!(found(conn), ["row-altered public.users"], "{policy}: {swap}");
+            assert_eq!(
+                found(conn),
+                ["row-altered public.users"],
+                "{policy}: {swap}"
+            );
         }
     }
 }

@@ -57,7 +57,7 @@ fn transactions_without_an_actor_are_counted_by_where_they_come_from() {
     let role = value(conn, "quote_ident(session_user)").unwrap();
     let (counted, sources) = finding.message.split_once(" UTC ").unwrap();
     assert!(
-        counted.starts_with("4 of 6 transactions since 20"),
+        counted.starts_with("4 of 6 posted transactions with changes since 20"),
         "{counted}"
     );
     assert_eq!(
@@ -98,7 +98,7 @@ fn it_looks_at_a_bounded_number_of_transactions_and_of_their_changes() {
     );
     let message = unattributed(conn).unwrap().message;
     assert!(
-        message.starts_with("10000 of 10000 transactions since "),
+        message.starts_with("10000 of 10000 posted transactions with changes since "),
         "{message}"
     );
     assert!(

@@ -32,7 +32,9 @@ BEGIN
     bytes_last_day := coalesce(ledger_bytes::numeric * changes_last_day / (tl_last - tl_first + 1), 0);
 
     SELECT count(*), count(*) FILTER (WHERE x.actor_type IS NULL) INTO recent_transactions, unattributed_transactions
-    FROM (SELECT x.actor_type FROM threadline.ledger_transactions AS x ORDER BY x.id DESC LIMIT 1000) AS x;
+    FROM (SELECT x.id, x.actor_type FROM threadline.ledger_transactions AS x ORDER BY x.id DESC LIMIT 1000) AS x
+    -- As in verify: others decided about the audit, or only recorded an action.
+    WHERE EXISTS (SELECT FROM threadline.ledger_changes AS c WHERE c.transaction_id = x.id);
 END
 $$;
 COMMENT ON FUNCTION threadline.counters() IS

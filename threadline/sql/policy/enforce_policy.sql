@@ -23,6 +23,15 @@ BEGIN
         END IF;
         RETURN tl_id;
     END IF;
+    IF EXISTS (
+        SELECT
+        FROM (SELECT target AS relation UNION SELECT p.relid FROM pg_partition_tree(target) AS p) AS part
+        JOIN pg_class AS c ON c.oid = part.relation
+        WHERE c.relkind = 'r' AND c.relpersistence = 'u'
+    ) THEN
+        RAISE WARNING 'threadline: table % is unlogged: after a crash of the server its rows are gone, and their record stays', target
+            USING HINT = format('To keep its rows: ALTER TABLE %s SET LOGGED;', target);
+    END IF;
     PERFORM threadline.check_condition(target, tl_condition);
     PERFORM threadline.lock_policies();
     -- The writes so far are visible here and were recorded by the old function; the triggers

@@ -1,6 +1,7 @@
 -- Returns the id under which the history of a table is kept, for a name quoted as in SQL
--- ('users', '"app"."Order"'). Also for a table that was dropped or is no longer audited; NULL if
--- it never was audited.
+-- ('users', '"app"."Order"'). Also for a table that was dropped or is no longer audited, and for the
+-- former name of a renamed one until its threadline.refresh(), if no other table has that name now;
+-- NULL if it never was audited.
 CREATE OR REPLACE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
@@ -24,6 +25,10 @@ BEGIN
     ELSIF pg_catalog.cardinality(tl_parts) = 1 THEN
         tl_parts := ARRAY[pg_catalog.current_schema(), tl_parts[1]];
     END IF;
-    RETURN threadline.former_table(tl_parts[1], tl_parts[2]);
+    tl_id := threadline.former_table(tl_parts[1], tl_parts[2]);
+    IF tl_id IS NULL AND tl_relation IS NULL THEN
+        tl_id := threadline.renamed_table(tl_parts[1], tl_parts[2]);
+    END IF;
+    RETURN tl_id;
 END
 $$;

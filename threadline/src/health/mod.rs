@@ -99,7 +99,7 @@ pub struct Counters {
     /// The size of the ledger on disk in bytes, with its indexes.
     #[diesel(sql_type = BigInt)]
     pub ledger_bytes: i64,
-    /// The number of newest posted transactions that were read, at most 1,000.
+    /// The number of transactions with changes among the newest 1,000 posted transactions.
     #[diesel(sql_type = BigInt)]
     pub recent_transactions: i64,
     /// The number of those without an actor.

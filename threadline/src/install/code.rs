@@ -103,6 +103,7 @@ code! {
     "codegen/pinned_settings",
     "codegen/build_function",
     "policy/former_table",
+    "policy/renamed_table",
     "policy/find_audited_table",
     "policy/expected_triggers",
     "policy/drop_triggers",

@@ -402,7 +402,7 @@ fn of_unattributed(found: Unattributed) -> Finding {
         false => "",
     };
     let message = format!(
-        "{unattributed} of {transactions} transactions since {since} have no actor: {sources}{in_each}"
+        "{unattributed} of {transactions} posted transactions with changes since {since} have no actor: {sources}{in_each}"
     );
     let table = Some("threadline.audit_transactions".to_owned());
     Finding {

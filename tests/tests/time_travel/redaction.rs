@@ -369,3 +369,122 @@ fn a_renamed_secret_stays_secret_under_an_old_snapshot() {
     assert!(!answers[0].is_empty());
     assert!(!answers.concat().contains("s3cret"), "{answers:?}");
 }
+
+mod with_plan {
+    use diesel::prelude::*;
+
+    diesel::table! {
+        members (id) { id -> Int4, plan -> Nullable<Text>, }
+    }
+
+    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, threadline::Audited)]
+    #[diesel(table_name = members)]
+    pub struct Member {
+        pub id: i32,
+        pub plan: Option<String>,
+    }
+}
+
+/// A new column of a table with redaction is recorded only after a decision about it.
+#[test]
+fn a_new_column_of_a_table_with_redaction_has_no_value_from_before_it_was_recorded() {
+    use with_plan::Member;
+    for policy in ["mask => ARRAY['email']", "exclude => ARRAY['email']"] {
+        let (_database, mut conn) = after_each(&[
+            "CREATE TABLE members (id int PRIMARY KEY, email text, note text)",
+            &format!("SELECT threadline.audit('members', {policy})"),
+            "INSERT INTO members SELECT k, 'a', 'n' FROM generate_series(1, 4) AS k",
+        ]);
+        let conn = &mut conn;
+        let before = now(conn);
+        each(conn, &["ALTER TABLE members ADD plan text"]);
+        let between = each(
+            conn,
+            &[
+                "UPDATE members SET plan = 'gold'",
+                "UPDATE members SET note = 'm' WHERE id = 2",
+            ],
+        );
+        each(conn, &["DELETE FROM members WHERE id = 4"]);
+        let recorded = each(conn, &["SELECT threadline.refresh('members')"]);
+        each(conn, &["UPDATE members SET plan = 'silver' WHERE id = 1"]);
+        let images = |conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>| {
+            let at = at.to_rfc3339();
+            let all = rows(
+                conn,
+                &format!(
+                    "SELECT record_key, image ->> 'plan', image ? 'plan', unrecorded
+                     FROM threadline.rows_as_of('members', '{at}') ORDER BY record_key"
+                ),
+            );
+            let each = rows(
+                conn,
+                &format!(
+                    "SELECT k, image ->> 'plan', image ? 'plan', unrecorded
+                     FROM generate_series(1, 4) AS k
+                     CROSS JOIN LATERAL threadline.record_as_of('members', k::text, '{at}')
+                     WHERE state = 'there' ORDER BY k"
+                ),
+            );
+            assert_eq!(all, each);
+            all
+        };
+        let without = |unrecorded: &str, keys: std::ops::RangeInclusive<i32>| -> Vec<String> {
+            keys.map(|key| format!("{key} | NULL | false | {unrecorded}"))
+                .collect()
+        };
+        for _ in 0..2 {
+            assert_eq!(images(conn, before), without("[]", 1..=4));
+            assert_eq!(images(conn, between), without("[\"plan\"]", 1..=4));
+            assert_eq!(
+                images(conn, recorded),
+                [
+                    "1 | gold | true | []",
+                    "2 | gold | true | []",
+                    "3 | gold | true | []"
+                ]
+            );
+            // Also if the rows were deleted with the value.
+            run(
+                conn,
+                "BEGIN; DELETE FROM members; INSERT INTO members VALUES (1, 'c', 'n', 'other'); COMMIT",
+            );
+        }
+        let member = |conn: &mut PgConnection, at| Member::as_of(conn, 3, at).unwrap();
+        assert_eq!(member(conn, before), Ok(Member { id: 3, plan: None }));
+        assert_eq!(
+            member(conn, between),
+            Err(Unavailable::Converted {
+                columns: vec!["plan".into()]
+            })
+        );
+        assert_eq!(
+            member(conn, recorded).map(|member| member.plan),
+            Ok(Some("gold".into()))
+        );
+        let versions = Member::versions_of(conn, 2).unwrap();
+        let plans: Vec<_> = versions
+            .iter()
+            .map(|version| version.image.as_ref().unwrap().get("plan").cloned())
+            .collect();
+        let unrecorded: Vec<_> = versions.iter().map(|v| v.unrecorded.len()).collect();
+        let updates = versions.len() - 2;
+        assert_eq!(plans[0], Some(json!("gold")));
+        assert_eq!(plans[1..], vec![None; updates + 1]);
+        assert_eq!(unrecorded.first(), Some(&0));
+        assert_eq!(unrecorded.last(), Some(&0));
+        // A revert does not leave or invent what it does not know.
+        let reason = |conn: &mut PgConnection, key: i32, at: chrono::DateTime<chrono::Utc>| {
+            let at = at.to_rfc3339();
+            threadline_tests::value(
+                conn,
+                &format!("SELECT threadline.revert_record('members', '{key}', '{at}')"),
+            )
+        };
+        run(conn, "UPDATE members SET email = NULL");
+        for key in [1, 4] {
+            let reason = reason(conn, key, between).unwrap();
+            assert!(reason.contains("plan"), "{key}: {reason}");
+        }
+    }
+}

@@ -186,7 +186,7 @@ COMMENT ON TABLE threadline.altered_columns IS
 COMMENT ON COLUMN threadline.altered_columns.name IS
     'What the column was called when this was noted';
 COMMENT ON COLUMN threadline.altered_columns.what IS
-    'added, dropped, converted (another type, or all rows were written anew), relabelled (labels of its enum, or attributes of its composite type, got other names)';
+    'added, recorded (its values are on record only since then), dropped, converted (another type, or all rows were written anew), relabelled (labels of its enum, or attributes of its composite type, got other names)';
 COMMENT ON COLUMN threadline.altered_columns.altered_at IS
     'Changes recorded before this precede the alteration';
 COMMENT ON COLUMN threadline.altered_columns.labels IS

@@ -12,9 +12,14 @@ BEGIN ATOMIC
                 WHEN c.column_policy = 'mask' THEN coalesce(
                     (SELECT k.column_policy FROM jsonb_to_recordset(t.columns) AS k (name text, column_policy text) WHERE k.name = c.name AND k.column_policy = 'hash'), 'mask')
                 ELSE c.column_policy END,
-           c.plain_since
+           greatest(c.plain_since, recorded.since)
     FROM threadline.audited_tables AS t
     CROSS JOIN LATERAL threadline.column_policy(t.id, target) AS c
+    LEFT JOIN LATERAL (
+        SELECT max(a.at) AS since
+        FROM jsonb_to_recordset(threadline.alterations_of(t.id)) AS a (name text, what text, "at" timestamptz)
+        WHERE a.what = 'recorded' AND a.name = c.name
+    ) AS recorded ON true
     WHERE t.id = audited_table AND target IS NOT NULL
     UNION ALL
     SELECT k.name, to_regtype(k.type),

@@ -164,6 +164,16 @@ BEGIN
         SELECT tl_id, a.name, a.what, least(a.altered_at, at.now), at.now, a.labels
         FROM threadline.unnoted_alterations(tl_id, target) AS a
         CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at;
+        -- On a table with redaction, a column that came after the policy was left out until now.
+        INSERT INTO threadline.altered_columns (table_id, name, what, altered_at, noted_at)
+        SELECT tl_id, c.name, 'recorded', at.now, at.now
+        FROM threadline.columns_of(target) AS c
+        CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) AS at
+        WHERE jsonb_path_exists(tl_former.columns, '$[*] ? (@.column_policy <> "plain")')
+          AND NOT EXISTS (
+              SELECT
+              FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text)
+              WHERE CASE WHEN tl_former.relation = target THEN f.number = c.number ELSE f.name = c.name END);
     END IF;
 
     tl_gone := ARRAY(

@@ -13,6 +13,7 @@ DECLARE
     tl_lasting record;
     tl_columns text[];
     tl_ignored text[];
+    tl_alterations jsonb := threadline.alterations_of(tl_id);
 BEGIN
     IF tl_where IS NOT NULL THEN
         EXECUTE format('SELECT FROM %s AS tl_row WHERE %s FOR UPDATE', threadline.own_rows(target), tl_where);
@@ -46,21 +47,26 @@ BEGIN
     IF tl_live IS NOT NULL AND tl_other IS NOT NULL THEN
         tl_ignored := threadline.ignored_columns(tl_id);
         tl_then.image := tl_then.image - tl_ignored;
-        SELECT array_agg(name ORDER BY name) INTO tl_columns
-        FROM unnest(tl_columns) AS name
-        WHERE name <> ALL (tl_ignored) AND EXISTS (
+        SELECT array_agg(unrestorable.name ORDER BY unrestorable.name) INTO tl_columns
+        FROM unnest(tl_columns) AS unrestorable (name)
+        WHERE unrestorable.name <> ALL (tl_ignored) AND (EXISTS (
+            -- Changes of a new column are not on record before its values are.
+            SELECT
+            FROM jsonb_to_recordset(tl_alterations) AS a (name text, what text, "at" timestamptz)
+            WHERE a.name = unrestorable.name AND a.what = 'recorded' AND a.at > instant
+        ) OR EXISTS (
             SELECT
             FROM threadline.record_changes(tl_id, revert_to_instant.record_key) AS c
             WHERE c.table_id = tl_id AND c.record_key = revert_to_instant.record_key AND c.id > coalesce(tl_then.change_id, 0)
               -- Changes under another key count too.
-              AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? name));
+              AND (c.previous_key IS NOT NULL OR threadline.current_names(tl_id, c.changed_to, c.captured_at) ? unrestorable.name)));
     END IF;
     IF tl_columns <> '{}' THEN
         RETURN CASE WHEN tl_live IS NOT NULL THEN 'changed since, and ' ELSE '' END
             || 'the audit does not have the values of ' || array_to_string(tl_columns, ', ');
     END IF;
 
-    tl_then.image := threadline.relabelled_image(threadline.alterations_of(tl_id), tl_then.image, instant);
+    tl_then.image := threadline.relabelled_image(tl_alterations, tl_then.image, instant);
     IF tl_live IS NOT NULL THEN
         SELECT * INTO tl_lasting FROM threadline.lasting_image(tl_id, target, revert_to_instant.record_key, instant, tl_then.image, tl_live);
         IF tl_lasting.altered <> '{}' THEN

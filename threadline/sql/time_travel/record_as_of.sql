@@ -6,9 +6,9 @@
 -- state: there; or why not: not_final, unaudited (before the audit began), purged (before the
 -- retained period), never (no record of this key by then), deleted, moved (to another key),
 -- incomplete (something was written bypassing the triggers). The change is the last one of
--- the key by then. Columns that are `unrecorded` are not in the image: a command (ALTER
--- TABLE ... TYPE, a label of an enum) altered their values since, and their values of that
--- time are not on record.
+-- the key by then. Columns that are `unrecorded` are not in the image, because their values of
+-- that time are not on record: a command (ALTER TABLE ... TYPE, a label of an enum) altered them
+-- since, or the column was new in a table with redaction.
 CREATE OR REPLACE FUNCTION threadline.record_as_of(
     target regclass, record_key text, instant timestamptz,
     OUT state text, OUT image jsonb, OUT transaction_id bigint, OUT change_id bigint, OUT unrecorded text[]

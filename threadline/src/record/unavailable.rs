@@ -71,11 +71,12 @@ pub enum Unavailable {
         /// The columns that were erased.
         columns: Vec<String>,
     },
-    /// A command such as `ALTER TABLE … TYPE … USING` converted the values of columns that
-    /// the model reads. The earlier values were not recorded; only the converted ones are
-    /// available.
+    /// The values of columns that the model reads were not recorded at this instant; only
+    /// later ones are available. A command such as `ALTER TABLE … TYPE … USING` has
+    /// converted them since, or the columns were new in a table with redaction, which
+    /// records them from the next refresh of its audit.
     #[error(
-        "the values at this instant are not recorded, only those that a later ALTER converted: {}; use a model without them, or read the image",
+        "the values at this instant are not recorded, only later ones: {}; use a model without them, or read the image",
         .columns.join(", ")
     )]
     Converted {

@@ -55,9 +55,9 @@ pub struct Version<M> {
     /// no value, never the value of the live row.
     #[serde(default)]
     pub redacted: Vec<String>,
-    /// The columns whose values at the time were not recorded, because an ALTER has
-    /// converted them since. `image` lacks them, and `record` is an error if the model
-    /// reads one of them.
+    /// The columns whose values at the time were not recorded: an ALTER has converted them
+    /// since, or they were new in a table with redaction. `image` lacks them, and `record`
+    /// is an error if the model reads one of them.
     #[serde(default)]
     pub unrecorded: Vec<String>,
 }

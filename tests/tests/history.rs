@@ -20,6 +20,8 @@ mod pages;
 mod poison;
 #[path = "history/records.rs"]
 mod records;
+#[path = "history/rekeyed.rs"]
+mod rekeyed;
 #[path = "history/types.rs"]
 mod types;
 

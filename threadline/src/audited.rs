@@ -56,7 +56,13 @@ pub trait Audited: AuditedModel {
     /// deleted records too.
     ///
     /// The history follows a record through changes of its key: changes under earlier keys
-    /// belong to it.
+    /// belong to it. If the primary key of the table was another before, earlier changes
+    /// belong to it only if they surely are those of the record: its insertion is among
+    /// them, and they leave the row that had the present key then. Others are found by
+    /// [`Filter::key`](crate::Filter::key), by the columns of the former primary key.
+    ///
+    /// A `TRUNCATE` that recorded only the number of rows is in no record's history. It is
+    /// in the [`timeline`](crate::timeline()) of the table.
     ///
     /// # Errors
     ///
@@ -183,10 +189,11 @@ pub trait Audited: AuditedModel {
     /// | change of the column since then | result |
     /// |---|---|
     /// | added | the value that the row got with the column, or no value if the row was deleted before |
+    /// | added to a table with redaction | no value; [`Unavailable::Converted`] from then until `threadline.refresh()`, because the values are recorded only after it |
     /// | dropped | no value; the image has it if it was recorded |
     /// | renamed | the value at the time, under the present name |
     /// | given another type, or other values by `USING` | the value at the time, or [`Unavailable::DoesNotFit`] with the reason; [`Unavailable::Converted`] if only the converted value was recorded |
-    /// | an enum label was renamed | the label at the time, or [`Unavailable::DoesNotFit`] |
+    /// | an enum label was renamed | the present label; JSON, such as [`PastRecord::image`](crate::PastRecord::image), has the label at the time |
     /// | masked or excluded | `***` in text columns, or [`Unavailable::Redacted`] |
     ///
     /// ```

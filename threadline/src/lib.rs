@@ -145,7 +145,9 @@ pub mod __cli {
     pub use crate::forms::{Checked, Count};
     pub use crate::install::{owner, watched};
     pub use crate::migrations::remarks;
-    pub use crate::queries::{KnownTable, TextKey, blame, known_table, transaction_up_to};
+    pub use crate::queries::{
+        KnownTable, TextKey, UnseenRemoval, blame, known_table, transaction_up_to, unseen_removals,
+    };
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};
     pub use crate::revert::revert_record;

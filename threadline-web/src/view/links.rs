@@ -138,10 +138,13 @@ impl Catalogue {
     }
 
     /// Returns the key of a change for the filter `record`: the value, or a JSON array for a
-    /// key of several columns.
+    /// key of several columns. `None` if the primary key of the table was another then.
     pub(crate) fn key(&self, change: &AuditChange) -> Option<String> {
         let info = self.of(change.schema.as_deref(), change.table.as_deref())?;
-        let key = change.key.as_ref()?;
+        let key = change.key.as_ref()?.as_object()?;
+        if key.len() != info.key.len() {
+            return None;
+        }
         let values: Option<Vec<String>> = info
             .key
             .iter()

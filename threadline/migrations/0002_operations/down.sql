@@ -39,6 +39,7 @@ DROP TABLE threadline.known_partitions;
 DROP TABLE threadline.altered_columns;
 DROP TABLE threadline.erased_records;
 DROP TABLE threadline.erasures;
+ALTER TABLE threadline.audited_tables DROP COLUMN former_keys;
 ALTER TABLE threadline.audited_tables DROP COLUMN personal_data;
 DROP INDEX threadline.ledger_transactions_late;
 DROP TABLE threadline.purges;

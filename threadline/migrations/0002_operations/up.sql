@@ -121,6 +121,10 @@ ALTER TABLE threadline.audited_tables ADD COLUMN personal_data jsonb NOT NULL DE
 COMMENT ON COLUMN threadline.audited_tables.personal_data IS
     'What of the table belongs to a person: as the policy has it, and what was dropped since';
 
+ALTER TABLE threadline.audited_tables ADD COLUMN former_keys jsonb;
+COMMENT ON COLUMN threadline.audited_tables.former_keys IS
+    'The primary keys that the table had before: [{"columns", "types", "until", "last_id"}], oldest first; changes up to last_id have this key, or an earlier one; NULL: none';
+
 CREATE TABLE threadline.erasures (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject_table     text NOT NULL,

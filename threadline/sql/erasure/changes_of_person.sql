@@ -16,6 +16,7 @@ DECLARE
     tl_former jsonb := threadline.owner_names(plan);
     tl_before jsonb;
     tl_after jsonb;
+    tl_since bigint := threadline.key_since((plan -> 'table_id')::integer);
 BEGIN
     IF (plan -> 'itself')::boolean AND changes_of_person.key = ANY (keys) THEN
         before := true;
@@ -40,6 +41,10 @@ BEGIN
         LIMIT at_most
     LOOP
         IF changes_of_person.owners IS NOT NULL THEN
+            IF tl_since > 0 AND change.id > tl_since AND after_id < tl_since THEN
+                -- The key is that of another record now.
+                changes_of_person.owners := threadline.owners_before(tl_table, changes_of_person.key, tl_former, tl_type, tl_since);
+            END IF;
             tl_before := CASE WHEN change.op = 'I' THEN '{}'
                 WHEN change.row_data IS NOT NULL THEN threadline.named_in(change.row_data, tl_former, change.captured_at, tl_type)
                 ELSE changes_of_person.owners || threadline.named_in(change.changed_from, tl_former, change.captured_at, tl_type) END;
@@ -54,6 +59,7 @@ BEGIN
             after := threadline.names_one_of(tl_after, tl_named);
         END IF;
         RETURN NEXT;
+        after_id := change.id;
     END LOOP;
 END
 $$;

@@ -1,4 +1,5 @@
--- Returns the keys that the record of a person has had. Fails if other records had one of them.
+-- Returns the keys that the record of a person has had. Fails if other records had one of them, also
+-- before the primary key of the table changed.
 CREATE OR REPLACE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -7,6 +8,13 @@ DECLARE
     tl_keys text[] := threadline.keys_of_record(audited_table, subject_keys.record_key);
     tl_is_shared boolean;
 BEGIN
+    IF EXISTS (
+        SELECT FROM threadline.ledger_changes AS c
+        WHERE c.table_id = audited_table AND c.record_key = ANY (tl_keys) AND c.id <= threadline.key_since(audited_table)
+    ) THEN
+        RAISE EXCEPTION 'threadline: before the primary key of its table changed, other records had the key %, and the owner of these changes is unknown',
+            subject_keys.record_key;
+    END IF;
     IF cardinality(tl_keys) > 1 THEN
         WITH change AS (
             SELECT c.id, c.op, c.previous_key, c.record_key

@@ -22,6 +22,8 @@ DECLARE
     tl_resumed boolean;
     tl_restarted boolean;
     tl_rekeyed boolean;
+    tl_had_key text[];
+    tl_at timestamptz;
     tl_former threadline.audited_tables;
     tl_gone text[];
 BEGIN
@@ -155,6 +157,9 @@ BEGIN
     -- hashes by values.
     tl_resumed := tl_resumed OR tl_rekeyed OR coalesce(tl_former.key_columns = '{}' AND tl_keys <> '{}', false);
 
+    -- Under its present names.
+    tl_had_key := ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal);
+
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
@@ -207,16 +212,21 @@ BEGIN
         SELECT FROM jsonb_to_recordset(tl_former.columns) AS f (number smallint, name text)
         WHERE f.name = c.name AND (f.number = c.number OR tl_former.relation <> target));
 
+    tl_at := clock_timestamp();
     UPDATE threadline.audited_tables AS t
     SET schema_name = tl_schema,
         table_name = tl_class.relname,
         key_columns = tl_keys,
         key_types = tl_key_types,
         chained_since = CASE
-            WHEN ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal) = tl_keys AND NOT tl_rekeyed
-                 AND NOT t.policy ?| '{operations,condition}'
-            THEN t.chained_since
-            ELSE clock_timestamp() END,
+            WHEN tl_had_key = tl_keys AND NOT tl_rekeyed AND NOT t.policy ?| '{operations,condition}' THEN t.chained_since
+            ELSE tl_at END,
+        former_keys = CASE
+            WHEN tl_had_key = tl_keys AND NOT tl_rekeyed THEN t.former_keys
+            ELSE coalesce(t.former_keys, '[]') || jsonb_build_object(
+                'columns', tl_had_key, 'types', tl_former.key_types, 'until', tl_at,
+                -- No change has this id.
+                'last_id', nextval('threadline.entry_ids')) END,
         policy = write_policy.policy,
         personal_data = threadline.personal_data(tl_id, target, write_policy.policy),
         deparsed_condition = CASE WHEN t.policy ->> 'condition' = write_policy.policy ->> 'condition' THEN t.deparsed_condition END,

@@ -5,8 +5,8 @@ SELECT c.id,
        t.table_name,
        CASE c.op WHEN 'I' THEN 'insert' WHEN 'U' THEN 'update' WHEN 'D' THEN 'delete' WHEN 'T' THEN 'truncate'
                  ELSE c.op::text END AS op,
-       threadline.key_json(t.key_columns, t.key_types, c.record_key) AS key,
-       threadline.key_json(t.key_columns, t.key_types, c.previous_key) AS previous_key,
+       threadline.change_key(t.former_keys, t.key_columns, t.key_types, c.record_key, c.id) AS key,
+       threadline.change_key(t.former_keys, t.key_columns, t.key_types, c.previous_key, c.id) AS previous_key,
        CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text
             THEN threadline.shown_image(c.changed_from, (SELECT threadline.hidings()) -> c.table_id::text, c.captured_at) ELSE c.changed_from END AS changed_from,
        CASE WHEN (SELECT threadline.hidings()) ? c.table_id::text

@@ -18,6 +18,8 @@ DECLARE
 BEGIN
     IF tl_target IS NULL THEN
         RETURN 'the table is no longer audited';
+    ELSIF change.id <= threadline.key_since(change.table_id) THEN
+        RETURN 'the primary key of the table was another then';
     ELSIF tl_where IS NULL OR tl_before IS NULL THEN
         RETURN 'what is on record does not say which row it was';
     END IF;

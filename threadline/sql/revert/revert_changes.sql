@@ -69,7 +69,7 @@ BEGIN
     EXCEPTION WHEN SQLSTATE 'TL001' THEN
         RETURN QUERY
         SELECT c.id, t.schema_name, t.table_name,
-               threadline.key_json(t.key_columns, t.key_types, c.record_key), c.reason
+               threadline.change_key(t.former_keys, t.key_columns, t.key_types, c.record_key, c.id), c.reason
         FROM (
             SELECT (tl_changes[at]).id, (tl_changes[at]).table_id, (tl_changes[at]).record_key, reason
             FROM ROWS FROM (unnest(tl_left), unnest(tl_reasons)) AS still (at, reason)

@@ -31,6 +31,8 @@ DECLARE
     tl_from bigint;
     tl_since timestamptz;
     tl_blind bigint;
+    tl_truncate record;
+    tl_live jsonb;
     tl_is_whole boolean;
     tl_alterations jsonb;
     tl_renames jsonb;
@@ -48,7 +50,8 @@ BEGIN
     FROM (
         SELECT * FROM threadline.record_changes(audited_table, final_record.record_key)
         UNION ALL
-        SELECT * FROM threadline.kept_changes AS k WHERE k.table_id = audited_table AND k.record_key = final_record.record_key
+        SELECT * FROM threadline.kept_changes AS k
+        WHERE k.table_id = audited_table AND k.record_key = final_record.record_key AND k.id > threadline.key_since(audited_table)
     ) AS c;
     -- The last change under the key, and the last that took a record away from it, as of then. A
     -- transaction counts either before or after the instant, never on both sides.
@@ -96,10 +99,23 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT coalesce(max(c.id), 0) INTO tl_blind
+    SELECT c.* INTO tl_truncate
     FROM threadline.blind_truncates(audited_table) AS c
-    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant;
+    WHERE c.captured_at <= instant AND threadline.last_captured(c.transaction_id) <= instant
+    ORDER BY c.id DESC
+    LIMIT 1;
+    tl_blind := coalesce(tl_truncate.id, 0);
+    IF tl_before.id < tl_blind AND tl_gone IS NULL AND (tl_truncate.captured_at >= tl_gap) IS NOT FALSE THEN
+        -- It removed the record, which did not begin again by then.
+        tl_gone := 'deleted';
+        transaction_id := tl_truncate.transaction_id;
+        change_id := tl_truncate.id;
+    END IF;
     tl_unseen := threadline.truncated_unseen(audited_table, tl_blind)
+        -- Under this key something was recorded when the primary key was another.
+        OR tl_table.former_keys IS NOT NULL AND EXISTS (
+            SELECT FROM threadline.ledger_changes AS c
+            WHERE c.table_id = audited_table AND c.record_key = final_record.record_key AND c.id <= threadline.key_since(audited_table))
         OR EXISTS (SELECT FROM threadline.known_partitions AS k WHERE k.table_id = audited_table AND k.had_rows)
            AND threadline.left_unseen(audited_table, instant) IS NOT NULL
            AND threadline.left_with_partition(audited_table, target, tl_key, instant);
@@ -169,10 +185,16 @@ BEGIN
         WHERE c.record_key = final_record.record_key
           AND c.id > tl_cut AND c.id < least(tl_end.id, tl_birth.id, 9223372036854775807)
           AND c.op = 'U' AND c.previous_key IS NULL;
+        IF tl_is_answer IS NOT TRUE AND tl_end.id IS NULL THEN
+            tl_live := threadline.live_image(audited_table, target, final_record.record_key);
+            IF tl_live IS NULL AND row_security_active(target) AND (tl_gone IS NULL OR tl_before.captured_at < tl_gap) THEN
+                RAISE EXCEPTION 'threadline: whether % has the row of % is unknown: row security hides rows from %', target, final_record.record_key, quote_ident(current_user)
+                    USING ERRCODE = 'insufficient_privilege', HINT = 'Query with a role that sees all rows.';
+            END IF;
+        END IF;
         tl_backward := CASE
             WHEN tl_is_answer THEN '{}'
-            WHEN tl_end.id IS NULL THEN threadline.still_true(
-                tl_alterations, threadline.live_image(audited_table, target, final_record.record_key), 'infinity', instant)
+            WHEN tl_end.id IS NULL THEN threadline.still_true(tl_alterations, tl_live, 'infinity', instant)
             ELSE threadline.still_true(
                 tl_alterations, threadline.renamed_image(tl_renames, tl_end.row_data, tl_end.captured_at), tl_end.captured_at, instant)
             END || coalesce(threadline.laid(tl_alterations, tl_undo, instant), '{}');

@@ -60,7 +60,9 @@ impl Filter {
 
     /// Matches changes of records that have this value in a column of their primary key,
     /// including changes by which a record got or lost this key. Repeated calls must all
-    /// match. The value is text, as in [`RecordKey`](crate::RecordKey).
+    /// match. The value is text, as in [`RecordKey`](crate::RecordKey). If the primary key of
+    /// a table was another before, a change is found by the columns of the key with which
+    /// it was recorded.
     ///
     /// An index serves the first columns of the key, in its order. For other columns, the
     /// changes of the table are read, newest first, until the page is full; for a large

@@ -1,12 +1,12 @@
 //! Checks whether an empty result can have another reason than that nothing happened.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
 use crate::filter::{FilterError, is_table_name};
-use crate::record::AnyTime;
+use crate::record::{AnyJson, AnyTime};
 use crate::run;
 use crate::statement::{Bind, Typed};
 
@@ -17,6 +17,52 @@ pub struct KnownTable {
     pub key_columns: Vec<String>,
     /// The time since which it is audited without interruption.
     pub since: Option<DateTime<Utc>>,
+    /// The keys that it had before, oldest first.
+    pub former_keys: Vec<FormerKey>,
+}
+
+/// A primary key that a table had before.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct FormerKey {
+    /// Its columns, in order.
+    pub columns: Vec<String>,
+    /// The time up to which changes were recorded with it.
+    pub until: DateTime<Utc>,
+}
+
+/// A TRUNCATE that recorded only the number of removed rows: it is in no record's history.
+#[derive(Debug, Clone)]
+pub struct UnseenRemoval {
+    /// The transaction.
+    pub transaction: i64,
+    /// The id of the change.
+    pub id: i64,
+    /// The time of the TRUNCATE.
+    pub at: DateTime<Utc>,
+}
+
+/// Returns the removals of unknown rows of a table, oldest first.
+///
+/// # Errors
+///
+/// Returns an error if the query fails.
+pub async fn unseen_removals<C: AuditConnection>(
+    conn: &mut C,
+    table: &str,
+) -> Result<Vec<UnseenRemoval>, Error> {
+    let query = Typed::<(BigInt, BigInt, Timestamptz)>::new(
+        include_str!("unseen_removals.sql"),
+        [Bind::Text(table.to_owned())],
+    );
+    let rows: Vec<(i64, i64, AnyTime)> = run::read(conn, query).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(transaction, id, at)| UnseenRemoval {
+            transaction,
+            id,
+            at: at.into_inner(),
+        })
+        .collect())
 }
 
 /// Finds the table of this name, written as in SQL.
@@ -37,16 +83,36 @@ pub async fn known_table<C: AuditConnection>(
         }
         .into());
     }
-    type Row = (bool, bool, Vec<String>, Option<AnyTime>, Vec<String>);
-    let query = Typed::<(Bool, Bool, Array<Text>, Nullable<Timestamptz>, Array<Text>)>::new(
+    type Row = (
+        bool,
+        bool,
+        Vec<String>,
+        Option<AnyTime>,
+        Option<AnyJson>,
+        Vec<String>,
+    );
+    type Columns = (
+        Bool,
+        Bool,
+        Array<Text>,
+        Nullable<Timestamptz>,
+        Nullable<Jsonb>,
+        Array<Text>,
+    );
+    let query = Typed::<Columns>::new(
         include_str!("known_table.sql"),
         [Bind::Text(name.to_owned())],
     );
-    let (audited, exists, key_columns, since, names): Row = run::read_one(conn, query).await?;
+    let row: Row = run::read_one(conn, query).await?;
+    let (audited, exists, key_columns, since, former_keys, names) = row;
     if audited {
+        let former_keys = former_keys
+            .and_then(|keys| serde_json::from_value(keys.into_inner()).ok())
+            .unwrap_or_default();
         return Ok(KnownTable {
             key_columns,
             since: since.map(AnyTime::into_inner),
+            former_keys,
         });
     }
     let table = name.to_owned();

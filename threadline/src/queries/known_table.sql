@@ -2,6 +2,7 @@ SELECT found.id IS NOT NULL,
        to_regclass({0}) IS NOT NULL,
        coalesce(t.key_columns, ARRAY[]::text[]),
        t.audited_since,
+       t.former_keys,
        -- Under their present names.
        CASE WHEN found.id IS NULL THEN ARRAY(
            SELECT CASE WHEN named.schema_name = current_schema() THEN quote_ident(named.table_name)

@@ -23,7 +23,7 @@ pub use actions::{Actions, actions};
 pub use actor_history::{ActorEntry, ActorHistory, actor_history};
 pub use blame::{Blame, blame, last_changes};
 pub use history::{History, HistoryWith, Referring, TextKey, history};
-pub use known_table::{KnownTable, known_table};
+pub use known_table::{KnownTable, UnseenRemoval, known_table, unseen_removals};
 pub use page::{Cursor, Page};
 pub use page_request::{PageRequest, PageRules, Question};
 pub use reference::{Moved, Reference};

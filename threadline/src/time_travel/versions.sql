@@ -1,6 +1,6 @@
 , audited AS (
     -- Changes made while the table was not audited are unknown.
-    SELECT target.record_key, t.id AS table_id, t.audited_since, t.chained_since, t.key_columns, relation.oid,
+    SELECT target.record_key, t.id AS table_id, t.audited_since, t.chained_since, t.key_columns, threadline.key_since(t.id) AS key_since, relation.oid,
            ARRAY(SELECT jsonb_array_elements_text(t.policy -> 'ignore')) AS ignored,
            t.id IS NOT DISTINCT FROM threadline.audited_table_of(coalesce(pg_partition_root(relation.oid), relation.oid)) AS still,
            threadline.renames_of(t.id) AS renames,
@@ -26,9 +26,13 @@
            least(CASE WHEN captured_at < audited_since THEN audited_since END,
                  CASE WHEN captured_at < chained_since THEN chained_since END, suspended.next_at) AS interrupted_at,
            CASE WHEN suspended.about_then THEN id END AS unchained,
-           alterations, key_columns, altered_key_types, ignored
+           alterations,
+           -- Before, the primary key was another.
+           CASE WHEN id > key_since THEN key_columns ELSE ARRAY[]::text[] END AS key_columns,
+           CASE WHEN id > key_since THEN altered_key_types END AS altered_key_types,
+           ignored
     FROM record_changes
-    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, chained_since, key_columns, altered_key_types, ignored FROM audited) AS audited
+    CROSS JOIN (SELECT audited.table_id AS audited_table, renames, alterations, audited_since, chained_since, key_columns, key_since, altered_key_types, ignored FROM audited) AS audited
     -- Nor are writes while capture was suspended, and when each was made.
     CROSS JOIN LATERAL (
         SELECT min(CASE WHEN w.occurred_at > captured_at THEN w.occurred_at ELSE coalesce(w.ended_at, 'infinity') END) AS next_at,
@@ -97,7 +101,10 @@ FROM imaged AS c
 CROSS JOIN audited
 CROSS JOIN LATERAL threadline.redaction(c.table_id, audited.oid, c.captured_at) AS redaction
 CROSS JOIN LATERAL (
-    SELECT r.image, redaction.filled || (r.image - redaction.unreadable) AS filled
+    -- The model has the present labels of enums.
+    SELECT r.image, redaction.filled || (CASE
+        WHEN c.alterations IS NULL THEN r.image
+        ELSE threadline.relabelled_image(c.alterations, r.image, c.captured_at) END - redaction.unreadable) AS filled
     FROM (SELECT threadline.redacted(c.image, redaction.hidden, redaction.masks) AS image) AS r
 ) AS past
 CROSS JOIN LATERAL unnest(threadline.populate_rows(NULL::{table}, ARRAY[past.filled], redaction.columns)) AS {row alias}

@@ -1,21 +1,27 @@
 -- The changes of one record. A record that took its key from another one continues, further back,
--- under that one. Keys that a single statement shifts (SET id = id + 1) are distinguished by the
+-- under that one. Before the primary key of the table changed, it continues under the key that it
+-- had then, if that is known. Keys that a single statement shifts (SET id = id + 1) are distinguished by the
 -- statement's number: the other moves of that statement belong to other records.
 WITH RECURSIVE target AS (
     SELECT t.id AS table_id,
-           threadline.record_key(t.id, ROW({key values})) COLLATE "C" AS record_key
+           threadline.record_key(t.id, ROW({key values})) COLLATE "C" AS record_key,
+           coalesce((t.former_keys -> -1 ->> 'last_id')::bigint, 0) AS since
     FROM threadline.audited_tables AS t
     WHERE t.id = threadline.find_audited_table({table name})
 ), lineage AS (
     SELECT target.table_id, target.record_key,
-           9223372036854775807 AS before_id, NULL::bigint AS left_transaction, NULL::integer AS left_statement
+           9223372036854775807 AS before_id, NULL::bigint AS left_transaction, NULL::integer AS left_statement,
+           target.since, false AS is_former
     FROM target
     UNION ALL
-    SELECT lineage.table_id, arrival.previous_key, arrival.id, arrival.transaction_id, arrival.statement
+    SELECT lineage.table_id, coalesce(arrival.previous_key, former.record_key), coalesce(arrival.id, lineage.since),
+           arrival.transaction_id, arrival.statement,
+           CASE WHEN arrival.id IS NULL THEN former.since ELSE lineage.since END,
+           lineage.is_former OR arrival.id IS NULL
     FROM lineage
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
         SELECT c.id, c.previous_key, c.transaction_id, c.statement
-        FROM threadline.record_changes(lineage.table_id, lineage.record_key) AS c
+        FROM threadline.record_changes(lineage.table_id, lineage.record_key, lineage.since) AS c
         WHERE c.table_id = lineage.table_id
           AND c.record_key = lineage.record_key
           AND c.previous_key IS NOT NULL
@@ -23,11 +29,17 @@ WITH RECURSIVE target AS (
           AND (c.transaction_id, c.statement) IS DISTINCT FROM (lineage.left_transaction, lineage.left_statement)
         ORDER BY c.id DESC
         LIMIT 1
-    ) AS arrival
+    ) AS arrival ON true
+    LEFT JOIN LATERAL (
+        SELECT f.record_key COLLATE "C" AS record_key, f.since
+        FROM threadline.former_key_of(lineage.table_id, lineage.record_key) AS f
+        WHERE arrival.id IS NULL AND lineage.since > 0 AND NOT lineage.is_former
+    ) AS former ON true
+    WHERE arrival.id IS NOT NULL OR former.record_key IS NOT NULL
 ), segment AS (
     -- The next segment back ends where this one arrives.
     SELECT *,
-           coalesce(lead(before_id) OVER back, 0) AS from_id,
+           coalesce(lead(before_id) OVER back, since) AS from_id,
            lead(left_transaction) OVER back AS arrival_transaction,
            lead(left_statement) OVER back AS arrival_statement
     FROM lineage

@@ -6,7 +6,7 @@
         (SELECT jsonb_agg(jsonb_build_object(
              'record_key', s.record_key, 'since', s.from_id, 'until', s.before_id,
              'since_transaction', s.arrival_transaction, 'until_transaction', s.left_transaction))
-         FROM segment AS s),
+         FROM segment AS s WHERE NOT s.is_former),
         {paths}, {before}, {at most}) AS a
 ), either AS (
     SELECT DISTINCT ON (c.id) c.*

@@ -1,1 +1,1 @@
-split_part(substr({key}, 3, length({key}) - 4), '", "', {place})
+split_part(substr({key}, 3, greatest(length({key}) - 4, 0)), '", "', {place})

@@ -2,7 +2,7 @@
 //! is a JSON array, `["11", "5", "owner"]`.
 
 use diesel::result::QueryResult;
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 
 use crate::connection::AuditConnection;
 use crate::run;
@@ -18,16 +18,20 @@ pub(super) struct KeyPart {
     width: i32,
     /// The value as stored in the key. With several columns, it is a JSON string.
     value: String,
+    /// The changes that were recorded with this key: those after one id, up to another.
+    changes: (i64, i64),
 }
 
-/// Returns the tables with this column in their key, or only the given table.
+/// Returns the tables with this column in their key, or only the given table. A table that
+/// had another key before has a part for each.
 pub(super) async fn key_parts<C: AuditConnection>(
     conn: &mut C,
     column: &str,
     value: &str,
     table: Option<i32>,
 ) -> QueryResult<Vec<KeyPart>> {
-    let query = Typed::<(Integer, Integer, Integer, Text)>::new(
+    type Row = (i32, i32, i32, String, i64, i64);
+    let query = Typed::<(Integer, Integer, Integer, Text, BigInt, BigInt)>::new(
         include_str!("key_columns.sql"),
         [
             Bind::Text(column.to_owned()),
@@ -35,19 +39,48 @@ pub(super) async fn key_parts<C: AuditConnection>(
             Bind::Table(table),
         ],
     );
-    let rows: Vec<(i32, i32, i32, String)> = run::load(conn, query).await?;
+    let rows: Vec<Row> = run::load(conn, query).await?;
     Ok(rows
         .into_iter()
-        .map(|(table, place, width, value)| KeyPart {
+        .map(|(table, place, width, value, after, up_to)| KeyPart {
             table,
             place,
             width,
             value,
+            changes: (after, up_to),
         })
         .collect())
 }
 
-/// Returns the condition that the key of a change, or its key before, has these values.
+/// Returns the condition that a change has these values in its key: `columns` has the parts
+/// of each column, in the key of each time.
+pub(super) fn keys_condition(binds: &mut Binds, columns: &[Vec<KeyPart>]) -> String {
+    let Some((first, others)) = columns.split_first() else {
+        return "true".to_owned();
+    };
+    let mut ways = vec![];
+    for part in first {
+        let same_key = |column: &Vec<KeyPart>| {
+            let same =
+                |other: &&KeyPart| other.table == part.table && other.changes == part.changes;
+            column.iter().find(same).cloned()
+        };
+        // A key without one of the columns does not match.
+        let Some(rest) = others.iter().map(same_key).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let key: Vec<_> = std::iter::once(part.clone()).chain(rest).collect();
+        ways.push(key_condition(binds, &key));
+    }
+    match &ways[..] {
+        [] => "false".to_owned(),
+        [way] => way.clone(),
+        _ => format!("({})", ways.join(" OR ")),
+    }
+}
+
+/// Returns the condition that the key of a change, or its key before, has these values, which
+/// are of one key of one table.
 /// Leading columns of the key become an index range; for other columns, each key is read.
 pub(super) fn key_condition(binds: &mut Binds, key: &[KeyPart]) -> String {
     let [first, ..] = key else {
@@ -92,9 +125,17 @@ pub(super) fn key_condition(binds: &mut Binds, key: &[KeyPart]) -> String {
         }
     }
     let condition = conditions.join(" AND ");
-    format!(
+    let condition = format!(
         "({} OR {})",
         filled(&condition, &[("key", "c.record_key")]),
         filled(&condition, &[("key", "c.previous_key")])
-    )
+    );
+    match first.changes {
+        (..0, i64::MAX) => condition,
+        (after, up_to) => {
+            let after = binds.bind(Bind::BigInt(after));
+            let up_to = binds.bind(Bind::BigInt(up_to));
+            format!("({condition} AND c.id > {after} AND c.id <= {up_to})")
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Conditions on the rows themselves: values of columns, and of the key.
 
 use super::columns::AskedColumns;
-use super::key_parts::{KeyPart, key_condition, key_parts};
+use super::key_parts::{KeyPart, key_condition, key_parts, keys_condition};
 use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::Error;
@@ -12,8 +12,8 @@ use crate::statement::filled;
 /// The parts of the filter that had to be looked up.
 #[derive(Debug)]
 pub(super) struct Values {
-    /// The queried columns of the key.
-    key: Vec<KeyPart>,
+    /// The queried columns of the key, each in the key of each time.
+    key: Vec<Vec<KeyPart>>,
     /// For each value of a column, the tables that have the column in their key. An update
     /// shows it only there.
     in_keys: Vec<Vec<KeyPart>>,
@@ -34,7 +34,7 @@ impl Values {
             if found.is_empty() {
                 return Err(no_key_column(conn, filter, column).await);
             }
-            key.extend(found);
+            key.push(found);
         }
         let mut in_keys = vec![];
         for (column, value) in &filter.values {
@@ -64,7 +64,7 @@ impl Values {
 
     pub(super) fn conditions(&self, filter: &Filter, parts: &mut Parts) {
         if !self.key.is_empty() {
-            let condition = key_condition(&mut parts.binds, &self.key);
+            let condition = keys_condition(&mut parts.binds, &self.key);
             parts.change.push(condition);
         }
         let mut push = |condition| parts.change.push(condition);

@@ -10,6 +10,8 @@ mod altered;
 mod columns;
 #[path = "time_travel/final_instants.rs"]
 mod final_instants;
+#[path = "time_travel/hidden.rs"]
+mod hidden;
 #[path = "time_travel/keys.rs"]
 mod keys;
 #[path = "time_travel/random.rs"]

@@ -10,6 +10,8 @@ mod file;
 mod help;
 #[path = "program/killed.rs"]
 mod killed;
+#[path = "program/missing.rs"]
+mod missing;
 #[path = "program/output.rs"]
 mod output;
 #[path = "program/pooler.rs"]

@@ -19,16 +19,19 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, KnownTable, NOBODY, TextKey, as_of_json, blame, instant, known_table, ready,
-    record as record_key, rows_as_of, transaction_up_to,
+    Day, KnownTable, NOBODY, TextKey, UnseenRemoval, as_of_json, blame, instant, known_table,
+    ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
 };
 use threadline::{
-    ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
-    actor_history, summary, timeline,
+    ActionFilter, ActorRef, AuditChange, Filter, FilterError, History, KeyExpression, Operation,
+    Page, Referring, TimelineEntry, actions, actor_history, summary, timeline,
 };
 
 use super::database::Database;
 use crate::error::Error;
+
+/// The form of times in messages.
+const TIME: &str = "%Y-%m-%d %H:%M:%S UTC";
 
 /// The commands that query the audit.
 #[derive(Debug, Subcommand)]
@@ -211,10 +214,13 @@ impl Read {
                         history.with(with).page(conn)
                     }
                 })?;
-                if page.entries.is_empty() && !common.json {
-                    return Ok(nothing(&record, &table));
+                let removals = ready(unseen_removals(conn, &record.table))?;
+                if page.entries.is_empty() && after.is_none() && !common.json {
+                    return Ok(nothing(&record, &table, &removals));
                 }
-                Ok(common.output().timeline(&page)?)
+                let printed = common.output().timeline(&page)?;
+                not_in_history(&record, &table, &removals, &page, after.is_none());
+                Ok(printed)
             }
             Self::Timeline {
                 filter,
@@ -360,7 +366,7 @@ impl Read {
                 let history = History::by_name(record.table.clone(), key);
                 let changes = unmasked.read(conn, |conn| history.load(conn))?;
                 if changes.is_empty() && !common.json {
-                    return Ok(nothing(&record, &table));
+                    return Ok(nothing(&record, &table, &[]));
                 }
                 let blame = ready(blame(conn, changes))?;
                 Ok(common.output().blame(&blame)?)
@@ -417,19 +423,90 @@ pub(crate) fn key_of(
     Ok((key, table))
 }
 
-fn nothing(record: &Record, table: &KnownTable) -> ExitCode {
-    let since = table.since.map_or(String::new(), |since| {
-        format!(
+fn nothing(record: &Record, table: &KnownTable, removals: &[UnseenRemoval]) -> ExitCode {
+    let since = match (table.former_keys.last(), table.since) {
+        (Some(former), since) if since.is_none_or(|since| since <= former.until) => format!(
+            ": no row with this key was written since the primary key became ({}), {}",
+            table.key_columns.join(", "),
+            former.until.format(TIME)
+        ),
+        (_, Some(since)) => format!(
             ": no row with this key was written since the audit of the table began, {}",
-            since.format("%Y-%m-%d %H:%M:%S UTC")
-        )
-    });
+            since.format(TIME)
+        ),
+        (_, None) => String::new(),
+    };
     eprintln!(
         "error: nothing is on record of {} {}{since}",
         record.table,
         record.key.join(" ")
     );
+    former_key(record, table);
+    for removal in removals {
+        unseen(removal, "may have removed it");
+    }
     ExitCode::FAILURE
+}
+
+/// Reports what may be missing in the history of a record: a removal that is not recorded row
+/// by row, and changes from before the primary key changed.
+fn not_in_history(
+    record: &Record,
+    table: &KnownTable,
+    removals: &[UnseenRemoval],
+    page: &Page<TimelineEntry>,
+    is_first: bool,
+) {
+    // Without those of rows that refer to it.
+    let own = page
+        .entries
+        .iter()
+        .filter(|entry| entry.references.is_empty());
+    let changes: Vec<&AuditChange> = own.map(|entry| &entry.change).collect();
+    let Some((newest, oldest)) = changes.first().zip(changes.last()) else {
+        return;
+    };
+    for removal in removals {
+        let earlier = changes.iter().find(|change| change.id < removal.id);
+        let ended = |change: &AuditChange| {
+            matches!(change.operation, Operation::Delete | Operation::Truncate)
+        };
+        if (is_first || removal.id < newest.id) && earlier.is_some_and(|change| !ended(change)) {
+            unseen(removal, "removed it");
+        }
+    }
+    let reaches_back = table
+        .former_keys
+        .last()
+        .is_some_and(|former| oldest.captured_at <= former.until);
+    if page.next.is_none() && oldest.operation != Operation::Insert && !reaches_back {
+        former_key(record, table);
+    }
+}
+
+fn unseen(removal: &UnseenRemoval, what: &str) {
+    eprintln!(
+        "A TRUNCATE at {} {what}: only the number of rows is on record, see transaction {}.",
+        removal.at.format(TIME),
+        removal.transaction
+    );
+}
+
+fn former_key(record: &Record, table: &KnownTable) {
+    let Some(former) = table.former_keys.last() else {
+        return;
+    };
+    let until = former.until.format(TIME);
+    let Some(first) = former.columns.first() else {
+        eprintln!("Before {until}, {} had no primary key.", record.table);
+        return;
+    };
+    eprintln!(
+        "Before {until}, the primary key of {} was ({}). Changes of that time are found by its columns: timeline --table {} --key {first}=…",
+        record.table,
+        former.columns.join(", "),
+        record.table,
+    );
 }
 
 /// Reports for an empty page that entries match outside of its span of time.

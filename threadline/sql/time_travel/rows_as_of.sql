@@ -70,6 +70,10 @@ BEGIN
             MESSAGE = format('threadline: rows of %s were removed since %s by a TRUNCATE that recorded only their number', target, instant),
             HINT = 'Query a later instant, or single records that exist again.';
     END IF;
+    IF row_security_active(target) THEN
+        RAISE EXCEPTION 'threadline: the state of % at % is unknown: row security hides rows from %', target, instant, quote_ident(current_user)
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Query with a role that sees all rows.';
+    END IF;
     tl_left := CASE WHEN tl_is_partitioned THEN threadline.left_unseen(tl_table.id, instant) END;
     IF tl_left IS NOT NULL THEN
         RAISE EXCEPTION USING

@@ -1,0 +1,100 @@
+//! Rows that the audit has not recorded one by one, and rows that the reader cannot see.
+
+use diesel::prelude::*;
+use threadline::{Audited, Unavailable};
+use threadline_tests::{now, run, value};
+
+use crate::{after_each, each, state};
+
+diesel::table! {
+    items (id) { id -> Int4, body -> Text, }
+}
+
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited)]
+#[diesel(table_name = items)]
+struct Item {
+    id: i32,
+    body: String,
+}
+
+/// Such a TRUNCATE is on record as one change, which is the end of the records.
+#[test]
+fn a_record_that_a_truncate_removed_unrecorded_is_deleted_at_later_instants() {
+    let (_database, mut conn) = after_each(&[
+        "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL); SELECT threadline.audit('items')",
+        "INSERT INTO items SELECT k, 'old' FROM generate_series(1, 5) AS k",
+        "UPDATE threadline.audited_tables SET truncate_limit = 1",
+        "UPDATE items SET body = 'new' WHERE id = 2",
+        "UPDATE items SET id = 30 WHERE id = 3",
+        "DELETE FROM items WHERE id = 4",
+    ]);
+    let conn = &mut conn;
+    let before = now(conn);
+    let gone = each(conn, &["TRUNCATE items"]);
+    let again = each(conn, &["INSERT INTO items VALUES (2, 'again')"]);
+    each(conn, &["DELETE FROM items"]);
+    let truncate = value(
+        conn,
+        "SELECT id FROM threadline.audit_changes WHERE op = 'T'",
+    );
+    for (key, expected) in [
+        ("1", ["there", "deleted", "deleted"]),
+        ("2", ["there", "deleted", "there"]),
+        ("3", ["moved", "moved", "moved"]),
+        ("30", ["there", "deleted", "deleted"]),
+        ("4", ["deleted", "deleted", "deleted"]),
+    ] {
+        let states = [before, gone, again].map(|at| state(conn, "items", key, at));
+        assert_eq!(states, expected, "{key}");
+        if key == "1" {
+            let change = value(
+                conn,
+                &format!(
+                    "SELECT change_id FROM threadline.record_as_of('items', '1', '{}')",
+                    gone.to_rfc3339()
+                ),
+            );
+            assert_eq!(change, truncate);
+        }
+    }
+    let Err(Unavailable::Deleted { change }) = Item::as_of(conn, 1, gone).unwrap() else {
+        panic!("{:?}", Item::as_of(conn, 1, gone))
+    };
+    assert_eq!(change.operation, threadline::Operation::Truncate);
+}
+
+/// A policy hides rows from the reader, but not the changes of them.
+#[test]
+fn an_answer_that_depends_on_rows_hidden_by_row_security_is_refused() {
+    let (database, mut conn) = after_each(&[
+        "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL)",
+        "INSERT INTO items VALUES (1, 'mine'), (2, 'hidden')",
+        "SELECT threadline.audit('items')",
+        "INSERT INTO items VALUES (3, 'hidden')",
+    ]);
+    let at = now(&mut conn);
+    let role = format!("{}_reader", database.name());
+    run(
+        &mut conn,
+        &format!(
+            "CREATE ROLE {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON items USING (body = 'mine');
+             GRANT SELECT ON items TO {role}; GRANT USAGE ON SCHEMA threadline TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role}"
+        ),
+    );
+    run(&mut conn, &format!("SET SESSION AUTHORIZATION {role}"));
+    let conn = &mut conn;
+    let body =
+        |conn: &mut PgConnection, id| Item::as_of(conn, id, at).map(|record| record.unwrap().body);
+    assert_eq!(body(conn, 1).unwrap(), "mine");
+    // It is wholly on record.
+    assert_eq!(body(conn, 3).unwrap(), "hidden");
+    for error in [
+        Item::as_of(conn, 2, at).unwrap_err().to_string(),
+        Item::all_as_of(conn, at).map(drop).unwrap_err().to_string(),
+    ] {
+        assert!(
+            error.contains(&format!("row security hides rows from {role}")),
+            "{error}"
+        );
+    }
+}

@@ -492,3 +492,132 @@ fn a_value_bound_in_the_select_clause_stays_its_own() {
     assert!(matches!(refused.kind(), ErrorKind::BoundSelection { .. }));
     insta::assert_snapshot!(refused, @r#"a select_expression of the model of "shop"."goods" has a bound value, which cannot be read from the past of a table in a schema; write the value into the SQL, or read the image"#);
 }
+
+mod moody {
+    use diesel::deserialize::{self, FromSql};
+    use diesel::pg::{Pg, PgValue};
+    use diesel::prelude::*;
+    use threadline::Audited;
+
+    #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+    #[diesel(postgres_type(name = "mood"))]
+    pub struct MoodSql;
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use super::MoodSql;
+
+        m (id) { id -> Int4, mood -> MoodSql, }
+    }
+
+    /// Under its present names.
+    #[derive(
+        Debug,
+        Clone,
+        Copy,
+        PartialEq,
+        diesel::deserialize::FromSqlRow,
+        diesel::expression::AsExpression,
+    )]
+    #[diesel(sql_type = MoodSql)]
+    pub enum Mood {
+        Glad,
+        Sad,
+    }
+
+    impl FromSql<MoodSql, Pg> for Mood {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            match value.as_bytes() {
+                b"glad" => Ok(Self::Glad),
+                b"sad" => Ok(Self::Sad),
+                other => Err(String::from_utf8_lossy(other).into()),
+            }
+        }
+    }
+
+    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited)]
+    #[diesel(table_name = m)]
+    pub struct Moody {
+        pub id: i32,
+        pub mood: Mood,
+    }
+}
+
+/// JSON has the label of the time, and a model the present one.
+#[test]
+fn a_label_that_was_renamed_is_read_as_the_present_one_by_a_model() {
+    use moody::{Mood, Moody};
+    for refresh in ["", "SELECT threadline.refresh('m')"] {
+        let (_database, mut conn) = after_each(&[
+            "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TABLE m (id int PRIMARY KEY, mood mood, n int)",
+            "INSERT INTO m VALUES (1, 'happy')",
+            "SELECT threadline.audit('m')",
+            "INSERT INTO m VALUES (2, 'happy'), (3, 'sad')",
+        ]);
+        let conn = &mut conn;
+        let happy = now(conn);
+        each(conn, &["UPDATE m SET n = 1"]);
+        // There and back, and there again.
+        for (from, to) in [("happy", "glad"), ("glad", "happy")] {
+            let rename = format!("ALTER TYPE mood RENAME VALUE '{from}' TO '{to}'");
+            each(
+                conn,
+                &[
+                    &rename,
+                    "SELECT threadline.refresh('m')",
+                    "UPDATE m SET n = n + 1",
+                ],
+            );
+        }
+        let again = now(conn);
+        each(
+            conn,
+            &[
+                "UPDATE m SET n = n + 1",
+                "ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'",
+                refresh,
+                "UPDATE m SET n = n + 1",
+            ],
+        );
+        for gone in ["", "DELETE FROM m"] {
+            each(conn, &[gone]);
+            for at in [happy, again] {
+                for (id, mood, label) in [
+                    (1, Mood::Glad, "happy"),
+                    (2, Mood::Glad, "happy"),
+                    (3, Mood::Sad, "sad"),
+                ] {
+                    assert_eq!(
+                        Moody::as_of(conn, id, at).unwrap(),
+                        Ok(Moody { id, mood }),
+                        "{refresh} {gone}"
+                    );
+                    let json = Moody::as_of_json(conn, id, at).unwrap().unwrap();
+                    assert_eq!(json["mood"], json!(label), "{refresh} {gone} {id}");
+                }
+                let all: Vec<_> = Moody::all_as_of(conn, at)
+                    .unwrap()
+                    .map(|past| past.unwrap())
+                    .collect();
+                assert_eq!(all.len(), 3);
+                for past in all {
+                    assert!(
+                        past.record.is_ok() && past.unrecorded.is_empty(),
+                        "{past:?}"
+                    );
+                }
+            }
+        }
+        let versions = Moody::versions_of(conn, 2).unwrap();
+        for version in &versions {
+            assert_eq!(
+                version.record.as_ref().map(|record| record.mood),
+                Ok(Mood::Glad)
+            );
+        }
+        assert_eq!(
+            versions.last().unwrap().image.as_ref().unwrap()["mood"],
+            json!("happy")
+        );
+    }
+}

@@ -7,6 +7,9 @@ AS $$
 DECLARE
     tl_altered record;
 BEGIN
+    IF (alterations @> '[{"what": "relabelled"}]') IS NOT TRUE THEN
+        RETURN image;
+    END IF;
     FOR tl_altered IN
         SELECT a.name, a.labels
         FROM ROWS FROM (jsonb_to_recordset(alterations) AS (name text, what text, "at" timestamptz, labels jsonb)) WITH ORDINALITY AS a (name, what, "at", labels, position)

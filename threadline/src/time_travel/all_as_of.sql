@@ -1,5 +1,5 @@
 WITH redaction AS MATERIALIZED (
-    SELECT r.*, t.numeric_columns, t.columns AS audited_columns
+    SELECT r.*, t.numeric_columns, t.columns AS audited_columns, threadline.alterations_of(t.id) AS alterations
     FROM threadline.audited_tables AS t
     CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant}) AS r
     WHERE t.id = threadline.audited_table_of({table name}::regclass)
@@ -7,7 +7,10 @@ WITH redaction AS MATERIALIZED (
     -- Many images at once: converting one image in its own call takes longer than a hundred in
     -- one.
     SELECT array_agg(r.key) AS keys, array_agg(r.image) AS images, array_agg(to_jsonb(r.unrecorded)) AS unrecorded,
-           array_agg(redaction.filled || (r.image - redaction.unreadable)) AS filled
+           -- The model has the present labels of enums.
+           array_agg(redaction.filled || (CASE
+               WHEN redaction.alterations IS NULL THEN r.image
+               ELSE threadline.relabelled_image(redaction.alterations, r.image, {instant}) END - redaction.unreadable)) AS filled
     FROM (
         SELECT r.*, sum(pg_column_size(r.image)) OVER (ROWS UNBOUNDED PRECEDING) / 200000 AS place
         FROM threadline.rows_as_of({table name}::regclass, {instant}) AS r

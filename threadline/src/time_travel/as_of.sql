@@ -11,7 +11,9 @@ CROSS JOIN LATERAL threadline.record_as_of(
 ) AS r
 CROSS JOIN LATERAL threadline.redaction(t.id, {table name}::regclass, {instant}) AS redaction
 CROSS JOIN LATERAL (
-    SELECT redaction.filled || (coalesce(r.image, jsonb_build_object()) - redaction.unreadable) AS filled
+    -- The model has the present labels of enums.
+    SELECT redaction.filled || (threadline.relabelled_image(
+        threadline.alterations_of(t.id), coalesce(r.image, jsonb_build_object()), {instant}) - redaction.unreadable) AS filled
 ) AS past
 CROSS JOIN LATERAL unnest(threadline.populate_rows(NULL::{table}, ARRAY[past.filled], redaction.columns)) AS {row alias}
 CROSS JOIN LATERAL (

@@ -124,7 +124,10 @@ fn show_counters(counters: &Counters) {
 fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
     let (install, audit) = match spec.file {
         Some(_) => ("run `threadline install`", "run `threadline audit`"),
-        None => ("generate and run migrations", "generate and run migrations"),
+        None => (
+            "generate and run migrations",
+            "generate and run migrations; if there are none, run the statement of `verify` in one",
+        ),
     };
     let Some(model) = health.models.get(place) else {
         return if health.installed_version.is_some() {
@@ -155,9 +158,8 @@ fn of_model(health: &Health, place: usize, spec: &TableSpec) -> String {
             "its columns changed; run SELECT threadline.refresh(...) in a migration".to_owned()
         }
         FindingCode::ModelTableMissing => "table does not exist".to_owned(),
-        FindingCode::ModelNotAudited | FindingCode::TableRecreated => {
-            format!("not audited; {audit}")
-        }
+        FindingCode::ModelNotAudited => format!("not audited; {audit}"),
+        FindingCode::TableRecreated => format!("created anew and not audited; {audit}"),
         _ => "its triggers are missing, switched off or altered; see `verify`".to_owned(),
     }
 }

@@ -176,7 +176,7 @@ impl fmt::Display for Error {
             ),
             ErrorKind::NotAudited { table } => write!(
                 f,
-                "table {table} is not audited; generate the migrations with your program's `generate` command and run them"
+                "table {table} is not audited; generate the migrations with your program's `generate` command and run them; if it writes none, `verify` prints the statement for one"
             ),
             ErrorKind::Unavailable(reason) => write!(f, "{reason}"),
             ErrorKind::BoundSelection { table } => write!(

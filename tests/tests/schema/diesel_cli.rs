@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use threadline::__cli::remarks;
+use threadline::{ErrorKind, Models};
 use threadline_test_server::diesel_cli::diesel_cli;
 use threadline_tests::{Database, rows, run, scratch_dir, value};
 
@@ -38,6 +40,16 @@ impl Project {
 
     fn migrations(&self) -> PathBuf {
         self.dir.join("migrations")
+    }
+
+    /// Writes a migration of the application, after those that are there.
+    fn migration(&self, name: &str, up: &str, down: &str) {
+        let folder = self
+            .migrations()
+            .join(format!("2999-01-01-000000-0000_{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("up.sql"), up).unwrap();
+        fs::write(folder.join("down.sql"), down).unwrap();
     }
 
     #[track_caller]
@@ -155,6 +167,154 @@ fn a_policy_goes_back_after_a_column_that_it_names_was_dropped() {
     );
     project.diesel("migration run");
     project.diesel("migration revert --all");
+}
+
+/// Returns the model of users for a table of another name.
+fn users_as(table: &str) -> Models {
+    let mut specs = threadline::models![User].specs().to_vec();
+    specs[0].table = table.to_owned();
+    Models::new(specs)
+}
+
+const CHANGES: &str = "SELECT op, record_key, changed_to FROM threadline.changes ORDER BY id";
+
+/// The statements in a DO block with EXECUTE are not seen by the generator.
+#[test]
+fn the_audit_of_a_renamed_table_does_not_end_when_its_policy_is_reverted() {
+    for (up, down, table, seen) in [
+        (
+            "ALTER TABLE users RENAME TO people",
+            "ALTER TABLE people RENAME TO users",
+            "\"people\"",
+            true,
+        ),
+        (
+            "ALTER TABLE users SET SCHEMA blog",
+            "ALTER TABLE blog.users SET SCHEMA public",
+            "\"blog\".\"users\"",
+            true,
+        ),
+        (
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE users RENAME TO people'; END $$",
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE people RENAME TO users'; END $$",
+            "\"people\"",
+            false,
+        ),
+    ] {
+        let project = Project::new();
+        let before = threadline::models![User];
+        before.generate(project.migrations()).unwrap();
+        let conn = &mut project.database.connect();
+        project.diesel("migration run");
+        run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
+        project.migration("rename", up, down);
+        let after = users_as(table);
+        let written = after.generate(project.migrations()).unwrap();
+        let reverting = fs::read_to_string(written[0].join("down.sql")).unwrap();
+        assert_eq!(reverting.contains(".audit_as_before("), seen, "{reverting}");
+        after.check(project.migrations()).unwrap();
+        project.diesel("migration run");
+        project.diesel("migration redo");
+        assert!(after.status(conn).unwrap().is_current());
+        run(conn, &format!("UPDATE {table} SET name = 'Bo'"));
+
+        project.diesel("migration revert --number 2");
+        run(conn, "UPDATE users SET name = 'Cy'");
+        assert_eq!(
+            rows(conn, CHANGES),
+            [
+                "insert | 1 | NULL",
+                "update | 1 | {\"name\": \"Bo\"}",
+                "update | 1 | {\"name\": \"Cy\"}"
+            ]
+        );
+        assert!(before.status(conn).unwrap().is_current());
+        assert_eq!(
+            rows(conn, "SELECT code FROM threadline.table_drift()"),
+            [""; 0]
+        );
+
+        project.diesel("migration run");
+        assert!(after.status(conn).unwrap().is_current());
+        project.diesel("migration redo --all");
+        // The migration that audits it first ends the audit.
+        project.diesel("migration revert --number 3");
+        run(conn, "UPDATE users SET name = 'Di'");
+        assert_eq!(rows(conn, CHANGES), [""; 0]);
+        project.diesel("migration revert --all");
+    }
+}
+
+/// In both directions, and also if its migration drops the former table at once.
+#[test]
+fn a_replaced_table_is_audited_again() {
+    const REPLACE: &str = "ALTER TABLE users RENAME TO users_old;
+        CREATE TABLE users (id bigint PRIMARY KEY, name text, email text, password_hash text, city text);
+        INSERT INTO users SELECT * FROM users_old;";
+    const BACK: &str = "DROP TABLE users; ALTER TABLE users_old RENAME TO users;";
+    for is_dropped in [false, true] {
+        let project = Project::new();
+        let models = threadline::models![User];
+        models.generate(project.migrations()).unwrap();
+        let conn = &mut project.database.connect();
+        project.diesel("migration run");
+        run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
+        let (up, down) = match is_dropped {
+            false => (REPLACE.to_owned(), BACK.to_owned()),
+            true => (
+                format!("{REPLACE} DROP TABLE users_old;"),
+                "ALTER TABLE users RENAME TO users_new;
+                 CREATE TABLE users (id bigint PRIMARY KEY, name text, email text, password_hash text);
+                 INSERT INTO users SELECT id, name, email, password_hash FROM users_new; DROP TABLE users_new;"
+                    .to_owned(),
+            ),
+        };
+        project.migration("replace", &up, &down);
+        let error = models.check(project.migrations()).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::OutOfDate { .. }),
+            "{error}"
+        );
+        let written = models.generate(project.migrations()).unwrap();
+        let text = fs::read_to_string(written[0].join("up.sql")).unwrap();
+        assert_eq!(
+            text.contains("continues => '\"users_old\"'"),
+            !is_dropped,
+            "{text}"
+        );
+        models.check(project.migrations()).unwrap();
+        // What only the application's own down.sql can do.
+        let said = remarks(&models, &project.migrations(), &[]).unwrap();
+        assert_eq!(said.len(), usize::from(is_dropped), "{said:?}");
+        if let Some((before, statement)) = said.first().and_then(|said| said.split_once(":\n")) {
+            assert_eq!(
+                before,
+                "2999-01-01-000000-0000_replace/down.sql creates \"users\" anew, which is not audited afterwards. End it with"
+            );
+            project.migration("replace", &up, &format!("{down}\n{statement}"));
+            assert_eq!(
+                remarks(&models, &project.migrations(), &[]).unwrap(),
+                [""; 0]
+            );
+        }
+
+        project.diesel("migration run");
+        assert!(models.status(conn).unwrap().is_current());
+        run(conn, "UPDATE users SET name = 'Bo'");
+        project.diesel("migration redo");
+        project.diesel("migration revert --number 2");
+        run(conn, "UPDATE users SET name = 'Cy'");
+        let changes = rows(conn, CHANGES);
+        assert_eq!(changes[0], "insert | 1 | NULL", "{changes:?}");
+        assert_eq!(changes.last().unwrap(), "update | 1 | {\"name\": \"Cy\"}");
+        project.diesel("migration run");
+        run(conn, "UPDATE users SET name = 'Di'");
+        assert_eq!(
+            rows(conn, CHANGES).last().unwrap(),
+            "update | 1 | {\"name\": \"Di\"}"
+        );
+        assert!(models.status(conn).unwrap().is_current());
+    }
 }
 
 #[test]

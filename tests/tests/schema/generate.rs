@@ -261,6 +261,108 @@ fn a_model_that_is_not_listed_is_left_alone_and_named() {
     assert_eq!(remarks(&one, &dir, &[]).unwrap(), [""; 0]);
 }
 
+fn posts_as(table: &str) -> Models {
+    let mut specs = threadline::models![Post].specs().to_vec();
+    specs[0].table = table.to_owned();
+    Models::new(specs)
+}
+
+#[test]
+fn a_renamed_table_keeps_its_policy_under_its_new_name() {
+    let dir = scratch_dir();
+    let before = threadline::models![Post];
+    before.generate(&dir).unwrap();
+    existing(
+        &dir,
+        "2999-01-01-000000-0000_rename",
+        "ALTER TABLE blog.posts RENAME TO articles;\nALTER TABLE blog.articles SET SCHEMA public;\n",
+    );
+    // The old model is left alone, and the renamed table is named.
+    assert!(before.generate(&dir).unwrap().is_empty());
+    let after = posts_as("\"articles\"");
+    assert_eq!(remarks(&after, &dir, &[]).unwrap(), [""; 0]);
+    let remarks_before = remarks(&before, &dir, &[]).unwrap();
+    let [said] = &remarks_before[..] else {
+        panic!("{remarks_before:?}")
+    };
+    assert!(
+        said.ends_with("audits \"blog\".\"posts\", which 2999-01-01-000000-0000_rename renamed to \"articles\", and no model declares \"articles\". It stays audited; change the table name of its model, or to end the audit, write a migration with SELECT threadline.unaudit('\"articles\"');"),
+        "{said}"
+    );
+
+    let written = after.generate(&dir).unwrap();
+    assert_eq!(written.len(), 1);
+    insta::assert_snapshot!(
+        "renamed_table",
+        [read(&written[0], "up.sql"), read(&written[0], "down.sql")].join("\n========\n")
+    );
+    after.check(&dir).unwrap();
+    assert!(after.generate(&dir).unwrap().is_empty());
+    assert_eq!(remarks(&after, &dir, &[]).unwrap(), [""; 0]);
+
+    // A down.sql as versions before wrote it.
+    fs::write(
+        written[0].join("down.sql"),
+        "SELECT threadline.unaudit('\"articles\"');\n",
+    )
+    .unwrap();
+    let error = after.check(&dir).unwrap_err().to_string();
+    assert!(
+        error.ends_with("/down.sql ends the audit of \"articles\", which was audited before under another name. Replace its statement by: SELECT threadline.unaudit_as_before('\"articles\"');"),
+        "{error}"
+    );
+
+    // Renamed back without an audit, it is as before.
+    existing(
+        &dir,
+        "2999-01-02-000000-0000_there_and_back",
+        "ALTER TABLE articles RENAME TO essays; ALTER TABLE essays RENAME TO articles;",
+    );
+    assert!(after.generate(&dir).unwrap().is_empty());
+}
+
+#[test]
+fn a_table_that_was_created_anew_is_audited_again() {
+    for (number, sql) in [
+        "ALTER TABLE blog.posts RENAME TO posts_old; CREATE TABLE blog.posts (id bigint);",
+        "DROP TABLE blog.posts; CREATE TABLE blog.posts (id bigint);",
+        "CREATE TABLE blog.next (id bigint); DROP TABLE blog.posts; ALTER TABLE blog.next RENAME TO posts;",
+        "DO $$ BEGIN EXECUTE 'DROP TABLE blog.posts'; END $$; CREATE TABLE blog.posts (id bigint);",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dir = scratch_dir();
+        let models = threadline::models![Post];
+        models.generate(&dir).unwrap();
+        existing(&dir, "2999-01-01-000000-0000_anew", sql);
+        let written = models.generate(&dir).unwrap();
+        assert_eq!(written.len(), 1, "{sql}");
+        if number < 2 {
+            insta::assert_snapshot!(
+                format!("table_created_anew_{number}"),
+                [read(&written[0], "up.sql"), read(&written[0], "down.sql")]
+                    .join("\n========\n")
+            );
+        }
+        models.check(&dir).unwrap();
+        assert!(models.generate(&dir).unwrap().is_empty());
+        assert_eq!(remarks(&models, &dir, &[]).unwrap(), [""; 0]);
+    }
+    // Not if it is there already, nor if it was audited since.
+    for sql in [
+        "CREATE TABLE IF NOT EXISTS blog.posts (id bigint);",
+        "CREATE TEMP TABLE posts (id bigint);",
+        "ALTER TABLE blog.posts RENAME TO old; CREATE TABLE blog.posts (id bigint);\nSELECT threadline.audit('\"blog\".\"posts\"', continues => 'blog.old'); DROP TABLE blog.old;",
+    ] {
+        let dir = scratch_dir();
+        let models = threadline::models![Post];
+        models.generate(&dir).unwrap();
+        existing(&dir, "2999-01-01-000000-0000_by_hand", sql);
+        models.check(&dir).unwrap();
+    }
+}
+
 #[test]
 fn a_column_that_is_no_longer_redacted_is_named() {
     let dir = scratch_dir();

@@ -46,6 +46,7 @@ DROP TABLE threadline.purges;
 DROP TABLE threadline.legal_holds;
 DROP TABLE threadline.moved_keys;
 DROP TABLE threadline.kept_images;
+ALTER TABLE threadline.audited_tables DROP COLUMN began_as;
 ALTER TABLE threadline.audited_tables DROP COLUMN kept_since;
 DROP TABLE threadline.retention;
 ALTER TABLE threadline.unposted REPLICA IDENTITY DEFAULT;

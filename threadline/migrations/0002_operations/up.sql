@@ -23,6 +23,9 @@ COMMENT ON TABLE threadline.retention IS
 ALTER TABLE threadline.audited_tables ADD COLUMN kept_since timestamptz;
 COMMENT ON COLUMN threadline.audited_tables.kept_since IS
     'Changes before were removed as its policy says, or are being; NULL: none';
+ALTER TABLE threadline.audited_tables ADD COLUMN began_as text[];
+COMMENT ON COLUMN threadline.audited_tables.began_as IS
+    'The schema and the name under which its audit began; NULL: before version 2 of the audit schema';
 
 -- Of each record of which changes were purged.
 CREATE TABLE threadline.kept_images (

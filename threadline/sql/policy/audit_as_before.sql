@@ -2,7 +2,7 @@
 -- but columns that the policy names may have been renamed since, and keep their policy, or may be
 -- missing, because a later migration dropped them. If a redacted one comes back, it is redacted.
 -- continues: as in threadline.audit(), to return a history after tables were renamed back; ignored
--- if the table is gone or its history was given away. known: the columns that the table had when
+-- if that table is gone or not audited, or if the table has a history of its own. known: the columns that the table had when
 -- the policy was decided. If the policy redacts any, other columns are left unrecorded: the policy
 -- did not decide about them.
 CREATE OR REPLACE FUNCTION threadline.audit_as_before(
@@ -32,7 +32,7 @@ DECLARE
         mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject));
     tl_known text[] := ARRAY(SELECT coalesce(threadline.present_name(target, k), k) FROM unnest(known) AS k);
     tl_undecided smallint[];
-    tl_former regclass := CASE WHEN threadline.audited_table_of(continues) IS NOT NULL THEN continues END;
+    tl_former regclass := CASE WHEN threadline.audited_table_of(continues) IS NOT NULL AND threadline.audited_table_of(target) IS NULL THEN continues END;
 BEGIN
     WHILE tl_id IS NULL LOOP
         BEGIN

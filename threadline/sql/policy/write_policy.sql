@@ -138,9 +138,9 @@ BEGIN
     END LOOP;
     SELECT * INTO tl_former FROM threadline.audited_tables WHERE id = tl_id;
     INSERT INTO threadline.audited_tables (
-        id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version)
+        id, schema_name, table_name, key_columns, key_types, policy, columns, masked_columns, numeric_columns, relation, fingerprint, capture_version, began_as)
     OVERRIDING SYSTEM VALUE
-    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0)
+    VALUES (tl_id, tl_schema, tl_class.relname, tl_keys, tl_key_types, '{}', '[]', '{}', '{}', target, '', 0, ARRAY[tl_schema, tl_class.relname])
     ON CONFLICT (id) DO NOTHING;
 
     tl_rekeyed := coalesce((

@@ -252,6 +252,7 @@ code! {
     "policy/refresh_all",
     "policy/end_audit",
     "policy/unaudit",
+    "policy/unaudit_as_before",
     "action/record_action",
     "action/actions",
     "retention/kept_for",

@@ -2,13 +2,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Migration, NewMigration, NewSql, migrations_error};
-use super::recorded::{Decided, Recorded, WRITTEN, as_recorded, columns_with};
+use super::recorded::{
+    AuditedTable, Change, Recorded, Since, UnauditedByDown, WRITTEN, as_recorded, columns_with,
+    of_table, quoted,
+};
+use super::statements::{Name, plain};
 use super::views::Views;
 use crate::error::{Error, ErrorKind};
 use crate::install::{Schema, VERSIONS, Way};
 use crate::model::{
-    COLUMNS, ColumnPolicy, Models, PolicyCall, TableSpec, as_before, unaudit_call,
-    without_continues,
+    COLUMNS, ColumnPolicy, Models, PolicyCall, TableSpec, as_before, unaudit_as_before_call,
+    unaudit_call, with_continues, without_continues,
 };
 use crate::sql::name_parts;
 use crate::version::SCHEMA_VERSION;
@@ -72,6 +76,7 @@ impl Models {
         self.refuse_views(&present, &recorded)?;
         let mut wrong = wrong(Schema(VERSIONS), &present, &recorded);
         wrong.extend(present.iter().filter_map(cannot_be_taken_back));
+        wrong.extend(recorded.tables.values().filter_map(ends_too_much));
         if !wrong.is_empty() {
             return Err(migrations_error(wrong.join("\n")));
         }
@@ -87,11 +92,11 @@ impl Models {
     fn missing(&self, recorded: &Recorded) -> Result<Vec<NewMigration>, Error> {
         let schema = upgrade(Schema(VERSIONS), recorded.version);
         let policies = self.by_table()?.into_iter().filter_map(|(table, spec)| {
-            let previous = recorded.policies.get(&table);
+            let audited = recorded.tables.get(&plain(table.clone()));
+            let previous = recorded.policy(&plain(table.clone()));
             let policy = policy_statement(spec);
             let in_force = previous.map(|previous| without_continues(previous));
-            let decided = recorded.decided.get(&table);
-            let again = decided.filter(|decided| decided.beside);
+            let again = audited.and_then(|audited| again(audited, recorded));
             (in_force != Some(as_recorded(&policy)) || again.is_some())
                 .then(|| policy_migration(&table, spec, &policy, previous, again))
         });
@@ -113,11 +118,11 @@ impl Models {
                 ));
             }
         }
-        for (table, decided) in &recorded.decided {
+        for (table, audited) in &recorded.tables {
             if let Some(view) = views.get(table) {
                 wrong.push(format!(
                     "{} audits a {} and cannot run; delete that folder",
-                    decided.migration, view.kind
+                    audited.decided.migration, view.kind
                 ));
             }
         }
@@ -240,6 +245,17 @@ fn cannot_be_taken_back(migration: &Migration) -> Option<String> {
     })
 }
 
+/// Returns the problem of a policy migration whose `down.sql` ends an audit that began
+/// before it, under another name.
+fn ends_too_much(audited: &AuditedTable) -> Option<String> {
+    let name = &audited.decided.migration;
+    let table = quoted(audited.decided.ends.as_ref()?);
+    Some(format!(
+        "{name}/down.sql ends the audit of {table}, which was audited before under another name. Replace its statement by: {}",
+        unaudit_as_before_call(&table)
+    ))
+}
+
 /// Returns the number of the first line that differs, ignoring line endings.
 fn first_difference(found: &str, expected: &str) -> Option<usize> {
     let (mut found, mut expected) = (found.lines(), expected.lines());
@@ -262,30 +278,86 @@ fn policy_statement(spec: &TableSpec) -> String {
     }
 }
 
+/// Why a policy that did not change is written again.
+struct Again {
+    comment: String,
+    /// The replaced table whose history continues, if it still exists.
+    continues: Option<Name>,
+}
+
+fn again(audited: &AuditedTable, recorded: &Recorded) -> Option<Again> {
+    let AuditedTable { decided, since, .. } = audited;
+    let (comment, former) = match since {
+        None if decided.beside => (
+            format!(
+                "Said again: {} was written beside another branch's, and a database may have run them in either order.",
+                decided.migration
+            ),
+            None,
+        ),
+        None => return None,
+        Some(Since { migration, what }) => match what {
+            Change::Renamed { from } => (
+                format!(
+                    "Said again: {migration} renamed it; it was {}.",
+                    quoted(from)
+                ),
+                None,
+            ),
+            Change::Replaced { former: None } => (
+                format!("Said again: {migration} created the table anew."),
+                None,
+            ),
+            Change::Replaced {
+                former: Some(former),
+            } => (
+                format!(
+                    "Said again: {migration} replaced the table, and the history of {} continues here.\n-- Delete the argument `continues` if that table does not exist any more or has another primary key.",
+                    quoted(former)
+                ),
+                Some(former)
+                    .filter(|former| recorded.tables.contains_key(*former))
+                    .cloned(),
+            ),
+        },
+    };
+    Some(Again {
+        comment: format!("-- {comment}\n"),
+        continues: former,
+    })
+}
+
 fn policy_migration(
     table: &[String],
     spec: &TableSpec,
     policy: &str,
     previous: Option<&String>,
-    again: Option<&Decided>,
+    again: Option<Again>,
 ) -> NewMigration {
-    let down = match previous {
-        Some(previous) => format!("-- The policy before.\n{}\n", as_before(previous)),
-        None => format!(
+    let continues = again.as_ref().and_then(|again| again.continues.as_ref());
+    let down = match (previous, continues) {
+        (Some(previous), Some(former)) => format!(
+            "-- The former table has its history back, under the policy before.\n{}\n",
+            as_before(&with_continues(
+                &of_table(&without_continues(previous), former),
+                &spec.table
+            ))
+        ),
+        (Some(previous), None) => format!("-- The policy before.\n{}\n", as_before(previous)),
+        (None, _) => format!(
             "-- What was recorded stays until the audit schema goes.\n{}\n",
-            unaudit_call(&spec.table)
+            unaudit_as_before_call(&spec.table)
         ),
     };
     let (from, what) = match &spec.file {
         Some(file) => (file.clone(), file.as_str()),
         None => (format!("the model `{}`", spec.model), "the model"),
     };
-    let again = again.map_or(String::new(), |decided| {
-        format!(
-            "-- Said again: {} was written beside another branch's, and a database may have run them in either order.\n",
-            decided.migration
-        )
-    });
+    let policy = match continues {
+        Some(former) => with_continues(policy, &quoted(former)),
+        None => policy.to_owned(),
+    };
+    let again = again.map_or(String::new(), |again| again.comment);
     let withdrawn = previous.map_or(String::new(), |previous| no_longer_redacted(spec, previous));
     NewMigration {
         name: format!("threadline_audit_{}", folder_name(table)),
@@ -336,7 +408,8 @@ fn no_longer_redacted(spec: &TableSpec, previous: &str) -> String {
 const NO_LONGER: &str = "-- No longer ";
 
 /// Returns remarks on the migrations folder, for the command line: comments on columns that
-/// a just written migration no longer redacts, and tables whose model is gone.
+/// a just written migration no longer redacts, tables whose model is gone, and those that a
+/// `down.sql` leaves without an audit.
 ///
 /// # Errors
 ///
@@ -357,15 +430,42 @@ pub fn remarks(models: &Models, dir: &Path, written: &[PathBuf]) -> Result<Vec<S
         }
     }
     let recorded = Recorded::read(&present);
-    for (table, decided) in &recorded.decided {
-        let is_declared = |spec: &TableSpec| name_parts(&spec.table) == *table;
-        if decided.from_model && !models.specs().iter().any(is_declared) {
-            let quoted = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
-            let table = table.iter().map(quoted).collect::<Vec<_>>().join(".");
+    for (table, audited) in &recorded.tables {
+        let is_declared = |spec: &TableSpec| plain(name_parts(&spec.table)) == *table;
+        if !audited.decided.from_model
+            || models.specs().iter().any(is_declared)
+            || recorded.is_replaced(table)
+        {
+            continue;
+        }
+        let migration = &audited.decided.migration;
+        let name = quoted(table);
+        let end = unaudit_call(&name);
+        remarks.push(match &audited.since {
+            Some(Since {
+                migration: renaming,
+                what: Change::Renamed { from },
+            }) => format!(
+                "{migration} audits {}, which {renaming} renamed to {name}, and no model declares {name}. It stays audited; change the table name of its model, or to end the audit, write a migration with {end}",
+                quoted(from)
+            ),
+            _ => format!(
+                "{migration} audits {name}, and no model declares it any more. It stays audited; to end that, write a migration with {end}"
+            ),
+        });
+    }
+    for UnauditedByDown {
+        migration,
+        table,
+        policy,
+    } in &recorded.unaudited_by_down
+    {
+        let is_declared = |spec: &TableSpec| plain(name_parts(&spec.table)) == *table;
+        if models.specs().iter().any(is_declared) {
             remarks.push(format!(
-                "{} audits {table}, and no model declares it any more. It stays audited; to end that, write a migration with {}",
-                decided.migration,
-                unaudit_call(&table)
+                "{migration}/down.sql creates {} anew, which is not audited afterwards. End it with:\n{}",
+                quoted(table),
+                as_before(&without_continues(policy))
             ));
         }
     }

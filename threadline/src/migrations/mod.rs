@@ -3,6 +3,7 @@
 mod folder;
 mod generate;
 mod recorded;
+mod statements;
 mod views;
 
 pub use generate::remarks;

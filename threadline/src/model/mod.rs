@@ -20,6 +20,9 @@ pub use spec::{DerivedPolicy, Policy, TableSpec, table_name};
 pub use undecided::UndecidedColumn;
 
 pub(crate) use kinds::ColumnKind;
-pub(crate) use policy_call::{COLUMNS, PolicyCall, as_before, unaudit_call, without_continues};
+pub(crate) use policy_call::{
+    COLUMNS, PolicyCall, as_before, unaudit_as_before_call, unaudit_call, with_continues,
+    without_continues,
+};
 pub(crate) use secrets::looks_secret;
 pub(crate) use spec::to_sql;

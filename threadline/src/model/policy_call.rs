@@ -79,6 +79,14 @@ pub(crate) fn unaudit_call(table: &str) -> String {
     format!("SELECT threadline.unaudit({});", ReadableLiteral(table))
 }
 
+/// Returns the call that ends an audit which began with the migration that is reverted.
+pub(crate) fn unaudit_as_before_call(table: &str) -> String {
+    format!(
+        "SELECT threadline.unaudit_as_before({});",
+        ReadableLiteral(table)
+    )
+}
+
 /// Returns a call of [`PolicyCall`], after its line of columns, in the form in which a
 /// later migration reverts to it: columns and the table that it names may no longer exist
 /// by then, and the columns that came since are passed over.
@@ -113,6 +121,18 @@ pub(crate) fn without_continues(statement: &str) -> String {
         call.replace_range(at.comma..at.former.end, "");
     }
     call
+}
+
+/// Returns a call with the table whose history it continues.
+pub(crate) fn with_continues(statement: &str, former: &str) -> String {
+    let argument = format!("continues => {}", ReadableLiteral(former));
+    match statement.strip_suffix("\n);") {
+        Some(call) => format!("{call},\n    {argument}\n);"),
+        None => {
+            let call = statement.strip_suffix(");").unwrap_or(statement);
+            format!("{call}, {argument});")
+        }
+    }
 }
 
 struct Continues {

@@ -154,7 +154,7 @@ fn an_empty_answer_says_which_it_is() {
          INSERT INTO seats VALUES ('acme', 7)",
     );
     let near = "error: there is no table memberz, and none of this name was ever audited; did you mean members?\n";
-    let never = "error: table plain is not audited; generate the migrations with your program's `generate` command and run them\n";
+    let never = "error: table plain is not audited; generate the migrations with your program's `generate` command and run them; if it writes none, `verify` prints the statement for one\n";
     for command in ["history", "blame", "as-of"] {
         let ask = |table: &str, keys: &[&str]| {
             let mut arguments = vec![command, table];

@@ -12,8 +12,6 @@ mod fidelity;
 mod hashes;
 #[path = "capture/long_values.rs"]
 mod long_values;
-#[path = "capture/nested.rs"]
-mod nested;
 #[path = "capture/order.rs"]
 mod order;
 #[path = "capture/privileges.rs"]

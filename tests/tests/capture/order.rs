@@ -339,24 +339,3 @@ fn three_triggers_deep_each_change_follows_from_the_one_before() {
         assert_eq!(chain(&mut conn, 120), "I, U 1, U 2, U 3", "{of_type}");
     }
 }
-
-/// Under a deferrable primary key, keys are swapped at once, not one after the other.
-#[test]
-fn keys_that_a_statement_swaps_stay_swapped_at_once_when_its_triggers_write() {
-    let (_, conn) = &mut table(
-        &("ALTER TABLE notes DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY (id) DEFERRABLE;"
-            .to_owned()
-            + &function("count_all", "UPDATE notes SET n = n + 1; RETURN NULL;")
-            + "AFTER UPDATE OF id ON notes FOR EACH ROW EXECUTE FUNCTION count_all()"),
-    );
-    run(
-        conn,
-        "INSERT INTO notes (id) VALUES (1), (2), (3), (7);
-         UPDATE notes SET id = CASE id WHEN 3 THEN 1 ELSE id + 1 END WHERE id < 4;
-         BEGIN; UPDATE notes SET id = 3 - id WHERE id < 3; UPDATE notes SET id = id + 1; COMMIT",
-    );
-    let drift = "SELECT string_agg(d::text, '; ') FROM threadline.chain_drift('notes') AS d";
-    assert_eq!(value(conn, drift), None);
-    while value(conn, "SELECT threadline.post(1)").as_deref() != Some("0") {}
-    assert_eq!(value(conn, drift), None);
-}

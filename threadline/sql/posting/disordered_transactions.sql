@@ -23,19 +23,13 @@ BEGIN
     WHERE l.id <= up_to AND l.ctid >= lowest AND l.ctid <= highest AND l.xact_id IN (SELECT n.xact_id FROM nested AS n)
       AND b.id <= up_to AND b.ctid >= lowest AND b.ctid <= highest AND b.id > l.id
     UNION
-    -- A row came under a key, and later one left a key; perhaps the same key.
-    SELECT m.xact_id
-    FROM (
-        SELECT j.xact_id, j.table_id, j.id, j.op,
-               CASE j.op WHEN 'U' THEN j.old_row -> t.key_columns[1] IS DISTINCT FROM j.new_row -> t.key_columns[1]
-                   OR cardinality(t.key_columns) > 1 AND EXISTS (SELECT FROM unnest(t.key_columns) AS k WHERE j.old_row -> k IS DISTINCT FROM j.new_row -> k) END AS is_moved
-        FROM threadline.journal AS j
-        LEFT JOIN threadline.audited_tables AS t ON t.id = j.table_id
-        WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op <> 'C'
-          AND j.xact_id IN (SELECT n.xact_id FROM nested AS n)
-        OFFSET 0
-    ) AS m
-    GROUP BY m.xact_id, m.table_id
-    HAVING min(m.id) FILTER (WHERE m.op = 'I' OR m.is_moved) < max(m.id) FILTER (WHERE m.op = 'D' OR m.is_moved);
+    -- A row was inserted by a trigger before the deletion of its predecessor was captured.
+    SELECT j.xact_id
+    FROM threadline.journal AS j
+    WHERE j.id <= up_to AND j.ctid >= lowest AND j.ctid <= highest AND j.op IN ('I', 'D')
+      AND j.xact_id IN (SELECT n.xact_id FROM nested AS n)
+    GROUP BY j.xact_id, j.table_id
+    HAVING min(j.id) FILTER (WHERE j.op = 'I' AND abs(j.depth) > 1) < max(j.id) FILTER (WHERE j.op = 'D')
+       AND max(abs(j.depth)) FILTER (WHERE j.op = 'I') > min(j.depth) FILTER (WHERE j.op = 'D');
 END
 $$;

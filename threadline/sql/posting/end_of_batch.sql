@@ -1,5 +1,5 @@
 -- Returns the last entry that is posted together with those up to an entry: writes of which
--- threadline.order_entries() changes the order have to be in one batch.
+-- threadline.reordered_entries() changes the order have to be in one batch.
 --
 -- Uses hash joins, because the journal has no index.
 CREATE OR REPLACE FUNCTION threadline.end_of_batch(up_to bigint) RETURNS bigint
@@ -20,15 +20,6 @@ BEGIN
             GROUP BY j.xact_id
             HAVING min(j.id) <= up_to AND max(j.id) > up_to AND bool_or(j.depth > 1 OR j.depth < 0));
         EXIT WHEN tl_divided = '{}';
-        WITH moved AS MATERIALIZED (
-            -- What begins or ends a row under a key.
-            SELECT j.id, j.xact_id, j.table_id, abs(j.depth) AS depth, j.op = 'U' AND j.depth < 0 AS is_replaced, j.old_row -> t.key_columns[1] AS old_key, j.new_row -> t.key_columns[1] AS new_key
-            FROM threadline.journal AS j JOIN threadline.audited_tables AS t ON t.id = j.table_id
-            WHERE j.xact_id IN (SELECT unnest(tl_divided))
-              AND (j.op IN ('I', 'D') OR j.op = 'U' AND (
-                  j.old_row -> t.key_columns[1] IS DISTINCT FROM j.new_row -> t.key_columns[1]
-                  OR cardinality(t.key_columns) > 1 AND EXISTS (SELECT FROM unnest(t.key_columns) AS k WHERE j.old_row -> k IS DISTINCT FROM j.new_row -> k)))
-        )
         SELECT max(f.id) INTO tl_further
         FROM (
             -- A version is captured after the one that replaced it.
@@ -37,18 +28,21 @@ BEGIN
             JOIN threadline.journal AS b ON b.xact_id = l.xact_id AND b.relation = l.relation AND b.new_place = l.old_place
             WHERE l.xact_id IN (SELECT unnest(tl_divided)) AND l.id <= up_to AND b.id > up_to
             UNION ALL
-            -- A row comes under a key, in a trigger, before the end of its predecessor is captured;
-            -- or in a statement that swaps keys, of which a trigger replaced a row.
+            -- A row is inserted by a trigger before the deletion of its predecessor is captured.
             SELECT max(d.id)
             FROM (
-                SELECT m.xact_id, m.table_id, m.depth, m.is_replaced, m.new_key AS key FROM moved AS m
-                WHERE m.id <= up_to AND m.new_key IS NOT NULL
+                SELECT j.xact_id, j.table_id, abs(j.depth) AS depth, j.new_row -> t.key_columns[1] AS key
+                FROM threadline.journal AS j JOIN threadline.audited_tables AS t ON t.id = j.table_id
+                WHERE j.xact_id IN (SELECT unnest(tl_divided)) AND j.id <= up_to AND j.op = 'I' AND abs(j.depth) > 1
+                OFFSET 0
             ) AS i
             JOIN (
-                SELECT m.id, m.xact_id, m.table_id, m.depth, m.is_replaced, m.old_key AS key FROM moved AS m
-                WHERE m.id > up_to AND m.old_key IS NOT NULL
+                SELECT j.id, j.xact_id, j.table_id, j.depth, j.old_row -> t.key_columns[1] AS key
+                FROM threadline.journal AS j JOIN threadline.audited_tables AS t ON t.id = j.table_id
+                WHERE j.xact_id IN (SELECT unnest(tl_divided)) AND j.id > up_to AND j.op = 'D'
+                OFFSET 0
             ) AS d ON d.xact_id = i.xact_id AND d.table_id = i.table_id AND d.key = i.key
-            WHERE d.depth < i.depth OR d.depth = i.depth AND (d.is_replaced OR i.is_replaced)
+            WHERE d.depth < i.depth
         ) AS f;
         EXIT WHEN tl_further IS NULL;
         up_to := tl_further;

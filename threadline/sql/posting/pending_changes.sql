@@ -53,8 +53,7 @@ BEGIN
         GROUP BY j.table_id
     )
     SELECT k.id, k.transaction_id, k.captured_at, k.table_id,
-           CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}'
-                THEN CASE WHEN k.previous_key IS NOT NULL AND k.shown_statement IS NOT NULL THEN k.shown_statement ELSE (k.command::text::bigint % 2147483648)::integer END END,
+           CASE WHEN k.previous_key IS NOT NULL OR k.op = 'U' AND k.key_columns = '{}' THEN (k.command::text::bigint % 2147483648)::integer END,
            k.op, k.record_key, k.previous_key,
            CASE k.op WHEN 'U' THEN CASE WHEN k.is_usual THEN k.old_row - k.unchanged ELSE u.old_values END WHEN 'T' THEN k.new_row END,
            CASE k.op WHEN 'U' THEN CASE WHEN k.is_usual THEN k.new_row - k.unchanged ELSE u.new_values END END,
@@ -81,7 +80,7 @@ BEGIN
                         WHEN e.is_known AND e.new_row IS NOT NULL AND e.op <> 'T' THEN threadline.entry_key(e.table_id, e.new_row, e.key_columns, e.key_types) END AS now
             FROM (
                 SELECT coalesce(r.shown_id, j.id) AS id, coalesce(f.shown_id, j.transaction_id) AS transaction_id,
-                       j.captured_at, j.table_id, j.command, j.op, r.shown_statement,
+                       j.captured_at, j.table_id, j.command, j.op,
                        CASE WHEN threadline.outside_utc(j.old_row, t.instants) THEN threadline.in_utc(j.old_row, t.instants) ELSE j.old_row END AS old_row,
                        CASE WHEN threadline.outside_utc(j.new_row, t.instants) THEN threadline.in_utc(j.new_row, t.instants) ELSE j.new_row END AS new_row,
                        j.changed, t.is_known, t.key_columns, t.key_types, t.is_simple, s.changed AS usual, s.unchanged

@@ -131,7 +131,6 @@ code! {
     "posting/outside_utc",
     "posting/unopened_transactions",
     "posting/disordered_transactions",
-    "posting/order_entries",
     "posting/reordered_entries",
     "posting/pending_changes",
     "posting/pending_transactions",

@@ -465,6 +465,61 @@ fn a_folder_that_cannot_be_worked_with_is_named() {
 }
 
 #[test]
+fn a_merge_conflict_in_a_migration_is_refused_with_its_line() {
+    let dir = scratch_dir();
+    let models = threadline::models![Post];
+    models.generate(&dir).unwrap();
+    let newest = names_in(&dir).pop().unwrap();
+    let up = dir.join(&newest).join("up.sql");
+    let text = fs::read_to_string(&up).unwrap();
+    let conflict = |marks: [&str; 3]| {
+        let [ours, middle, theirs] = marks;
+        text.replace(
+            "\"posts\"');",
+            &format!("\"posts\"',\n{ours}\n    mask => ARRAY['title']\n{middle}\n    require_actor => true\n{theirs}\n);"),
+        )
+    };
+    for (marks, line, marker) in [
+        (
+            ["<<<<<<< HEAD", "=======", ">>>>>>> branch"],
+            4,
+            "<<<<<<< HEAD",
+        ),
+        (["", "=======", ">>>>>>> branch"], 6, "======="),
+        (["", "", ">>>>>>> branch"], 8, ">>>>>>> branch"),
+        (["", "||||||| 12ab34c", ""], 6, "||||||| 12ab34c"),
+    ] {
+        fs::write(&up, conflict(marks)).unwrap();
+        let expected = format!(
+            "{newest}/up.sql, line {line}: `{marker}` is left of a merge conflict; resolve it first"
+        );
+        for refused in [
+            models.generate(&dir).map(drop),
+            models.check(&dir),
+            remarks(&models, &dir, &[]).map(drop),
+        ] {
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+        }
+    }
+    fs::write(&up, &text).unwrap();
+    existing(&dir, "2999-01-01-000000-0000_theirs", "SELECT 1;");
+    let down = dir.join("2999-01-01-000000-0000_theirs/down.sql");
+    fs::write(&down, "SELECT 1;\n>>>>>>> branch\n").unwrap();
+    let error = models.generate(&dir).unwrap_err().to_string();
+    assert!(
+        error.starts_with("2999-01-01-000000-0000_theirs/down.sql, line 2: `>>>>>>> branch`"),
+        "{error}"
+    );
+    // A heading in a comment, and operators.
+    fs::write(
+        &down,
+        "/*\nMembers\n=======\n*/\nSELECT '\n=======\n', 1\n<< 2;\n",
+    )
+    .unwrap();
+    models.check(&dir).unwrap();
+}
+
+#[test]
 fn two_models_of_one_table_must_agree() {
     let dir = scratch_dir();
     threadline::models![Post, Post].generate(&dir).unwrap();

@@ -8,6 +8,7 @@ use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
 use diesel_migrations::FileBasedMigrations;
 
+use super::statements::starts_with_symbols;
 use crate::error::{Error, ErrorKind};
 
 /// A migration in the folder.
@@ -75,7 +76,7 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
             )));
         }
     }
-    found
+    let migrations: Vec<_> = found
         .into_iter()
         .map(|(version, name)| {
             let path = dir.join(&name).join("up.sql");
@@ -87,6 +88,32 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Migration>, Error> {
                 up,
                 down,
             })
+        })
+        .collect::<Result<_, Error>>()?;
+    let conflicts: Vec<_> = migrations.iter().flat_map(conflicts).collect();
+    if conflicts.is_empty() {
+        return Ok(migrations);
+    }
+    Err(migrations_error(conflicts.join("\n")))
+}
+
+/// Returns the unresolved merge conflicts in the files of a migration, one for each file.
+fn conflicts(migration: &Migration) -> Vec<String> {
+    let Migration { name, up, down, .. } = migration;
+    [("up.sql", up), ("down.sql", down)]
+        .into_iter()
+        .filter_map(|(file, sql)| {
+            let (number, marker) = (1..).zip(sql.lines()).find(|(number, line)| {
+                let of_git = ["<<<<<<<", "|||||||", ">>>>>>>"].into_iter().any(|marker| {
+                    let after = line.strip_prefix(marker);
+                    after.is_some_and(|after| after.is_empty() || after.starts_with(' '))
+                });
+                // It can also underline a heading in a comment.
+                of_git || *line == "=======" && starts_with_symbols(sql, *number, line)
+            })?;
+            Some(format!(
+                "{name}/{file}, line {number}: `{marker}` is left of a merge conflict; resolve it first"
+            ))
         })
         .collect()
 }

@@ -144,6 +144,20 @@ fn tokens(sql: &str) -> Vec<Placed> {
     tokens
 }
 
+/// Returns whether a line, by its number, begins with these symbols, outside comments and
+/// strings.
+pub(super) fn starts_with_symbols(sql: &str, number: usize, symbols: &str) -> bool {
+    let line = sql.split_inclusive('\n').take(number - 1);
+    let start: usize = line.map(str::len).sum();
+    let tokens = tokens(sql);
+    let found = tokens.iter().skip_while(|(_, from, _)| *from < start);
+    let mut found = found.map(|(token, from, _)| (token, *from));
+    symbols
+        .chars()
+        .zip(start..)
+        .all(|(symbol, from)| found.next() == Some((&Token::Symbol(symbol), from)))
+}
+
 /// Returns the length of the comment, which can contain others.
 fn block_comment(text: &str) -> usize {
     let mut depth = 0_usize;

@@ -7,6 +7,7 @@ use threadline::{ActorRef, Erased, Erasure, SubjectExport, TextsLeft, erasures, 
 
 use super::database::Database;
 use crate::error::Error;
+use crate::table_name::table_name;
 use crate::terminal::{counted, data};
 
 /// A person, such as `users:42`.
@@ -22,7 +23,7 @@ impl FromStr for Subject {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((table, key)) if !table.is_empty() && !key.is_empty() => Ok(Self {
-                table: table.to_owned(),
+                table: table_name(table)?,
                 record_key: key.to_owned(),
             }),
             _ => Err("expected a table and the key of a record, such as users:42".to_owned()),

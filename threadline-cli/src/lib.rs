@@ -86,6 +86,7 @@ mod serve;
 pub mod stand_alone;
 mod status;
 mod suggestion;
+mod table_name;
 mod tables;
 mod tables_file;
 mod verify;

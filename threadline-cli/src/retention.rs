@@ -2,6 +2,7 @@ use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
 
 use super::database::Database;
 use crate::error::Error;
+use crate::table_name::table_name;
 
 /// The arguments of `purge`.
 #[derive(Debug, clap::Args)]
@@ -66,7 +67,7 @@ pub(super) struct PlaceHold {
     #[arg(long)]
     reason: String,
     /// The table whose changes are kept
-    #[arg(long)]
+    #[arg(long, value_parser = table_name)]
     table: Option<String>,
     /// The key of the record whose changes are kept
     #[arg(long, requires = "table")]

@@ -7,12 +7,13 @@ use threadline::__cli::{known_table, ready};
 use crate::confirm::Confirmation;
 use crate::database::Database;
 use crate::error::Error;
+use crate::table_name::table_name;
 
 /// The arguments of `unaudit`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Unaudit {
     /// The tables, as in SQL: members, app.members, '"Order"'
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = table_name)]
     tables: Vec<String>,
     #[command(flatten)]
     confirmation: Confirmation,
@@ -62,6 +63,7 @@ fn require_audited(conn: &mut PgConnection, table: &str) -> Result<(), Error> {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Refresh {
     /// The tables, as in SQL; by default all, which is needed after a restore
+    #[arg(value_parser = table_name)]
     tables: Vec<String>,
     #[command(flatten)]
     database: Database,

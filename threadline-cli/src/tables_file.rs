@@ -11,6 +11,7 @@ use threadline::{ColumnPolicy, Models, Policy, TableSpec};
 use crate::declared::Declared;
 use crate::error::Error;
 use crate::suggestion::with_suggestion;
+use crate::table_name::table_name;
 
 const NAME: &str = "threadline.toml";
 
@@ -129,6 +130,28 @@ fn read(path: &Path) -> Result<Declared, Error> {
 fn parse(text: &str, file: &str) -> Result<Declared, Error> {
     let File { tables, unaudited } = toml::from_str(text)
         .map_err(|error| Error::Message(format!("{file}: {}", with_suggestion(&error))))?;
+    let names = tables.iter().flat_map(|(name, table)| {
+        let entry = (format!("[tables.{}]", as_key(name)), name);
+        let subjects = table.subject.iter().map(move |(column, named)| {
+            let entry = format!("[tables.{}], subject, {column}", as_key(name));
+            (entry, named)
+        });
+        std::iter::once(entry).chain(subjects)
+    });
+    let unaudited_names = unaudited.iter().map(|name| {
+        let entry = format!("unaudited, {}", as_text(name));
+        (entry, name)
+    });
+    let wrong: Vec<_> = names
+        .chain(unaudited_names)
+        .filter_map(|(entry, name)| {
+            let mistake = table_name(name).err()?;
+            Some(format!("{file}: {entry}: {mistake}"))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Error::Message(wrong.join("\n")));
+    }
     let specs = tables
         .into_iter()
         .map(|(table, policy)| TableSpec::without_model(table, policy.into(), file));
@@ -136,6 +159,22 @@ fn parse(text: &str, file: &str) -> Result<Declared, Error> {
         models: Models::new(specs.collect()),
         unaudited,
     })
+}
+
+/// Returns a name as a key of the file.
+fn as_key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !name.is_empty() && name.chars().all(is_bare) {
+        true => name.to_owned(),
+        false => as_text(name),
+    }
+}
+
+fn as_text(text: &str) -> String {
+    match text.contains('\'') {
+        true => format!("{text:?}"),
+        false => format!("'{text}'"),
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +255,27 @@ mod tests {
         assert!(unknown.ends_with("did you mean `tables`?"), "{unknown}");
         let far = error("[tables.members]\ncolour = 'red'\n");
         assert!(!far.contains("did you mean"), "{far}");
+    }
+
+    #[test]
+    fn a_name_that_is_not_one_is_named_with_its_place() {
+        let text = error(
+            "unaudited = ['logs', 'old logs']\n[tables.members]\n[tables.'app.\"Order']\nsubject = { member_id = 'app.' }\n",
+        );
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(
+            lines[0],
+            "threadline.toml: [tables.'app.\"Order']: a double quote is not closed"
+        );
+        assert_eq!(
+            lines[1],
+            "threadline.toml: [tables.'app.\"Order'], subject, member_id: a part of the name is empty"
+        );
+        assert!(
+            lines[2].starts_with("threadline.toml: unaudited, 'old logs': expected a table"),
+            "{text}"
+        );
     }
 
     #[test]

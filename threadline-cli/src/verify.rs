@@ -14,6 +14,7 @@ use super::paste::pasteable;
 use super::read::print::{document, print};
 use super::read::style::{TABLE, TIME, paint};
 use crate::error::Error;
+use crate::table_name::table_name;
 
 /// The exit code if the check could not run.
 pub(super) const UNKNOWN: u8 = 2;
@@ -22,13 +23,13 @@ pub(super) const UNKNOWN: u8 = 2;
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArguments {
     /// Check only one table, as in SQL: members, app.members, '"Order"'
-    #[arg(long)]
+    #[arg(long, value_parser = table_name)]
     table: Option<String>,
     /// Compare only changes from this instant on: 2026-11-23T09:14:03Z, '2026-11-23 09:14' in UTC, or a day
     #[arg(long, value_parser = start_of_day)]
     since: Option<DateTime<Utc>>,
     /// Tables that do not need an audit, as in SQL
-    #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', value_parser = table_name)]
     allow_unaudited: Vec<String>,
     /// Fail if there is any other table without an audit
     #[arg(long)]

@@ -29,6 +29,7 @@ use threadline::{
 
 use super::database::Database;
 use crate::error::Error;
+use crate::table_name::table_name;
 
 /// The form of times in messages.
 const TIME: &str = "%Y-%m-%d %H:%M:%S UTC";
@@ -107,6 +108,7 @@ pub(super) enum Read {
     /// Print a record, or every row of a table, at an instant
     AsOf {
         /// The table, as in SQL: members, app.members, '"Order"'
+        #[arg(value_parser = table_name)]
         table: String,
         /// The values of the primary key; by default the whole table
         #[arg(allow_negative_numbers = true)]
@@ -149,6 +151,7 @@ pub(super) enum Read {
 #[group(skip)]
 pub(crate) struct Record {
     /// The table, as in SQL: members, app.members, '"Order"'
+    #[arg(value_parser = table_name)]
     pub(crate) table: String,
     /// The values of the primary key; put -- before a value that begins with a hyphen
     #[arg(required = true, allow_negative_numbers = true)]

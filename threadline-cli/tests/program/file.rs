@@ -208,15 +208,43 @@ fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
             "payments and public.payments are one table",
         ),
         ("[tables.payments]\nmaks = []\n", "did you mean `mask`?"),
+        (
+            "[tables.payments]\n[tables.'\"members']\n",
+            "threadline.toml: [tables.'\"members']: a double quote is not closed",
+        ),
     ] {
         place.file(file);
         let refused = place.refused(&["audit", "--yes"]);
         assert!(refused.contains(error), "{refused}");
     }
+    // Nor in an argument.
+    for arguments in [["refresh", "\"members"], ["history", "\"members"]] {
+        let refused = place.run(&[&arguments[..], &["1"]].concat()).error;
+        assert!(refused.contains("a double quote is not closed"), "{refused}");
+    }
     // Errors of the database are passed on unchanged.
     place.file("[tables.payments]\nmask = ['amuont']\n");
     let refused = place.refused(&["audit", "--yes"]);
     assert!(refused.contains("amuont"), "{refused}");
+}
+
+#[test]
+fn a_table_that_was_created_anew_is_audited_again() {
+    let (place, conn) = &mut audited();
+    run(
+        conn,
+        "DROP TABLE payments; CREATE TABLE payments (id bigint PRIMARY KEY, member_id bigint, amount int)",
+    );
+    let Run { code, out, .. } = place.run(&["status"]);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("payments   created anew and not audited; run `threadline audit`"),
+        "{out}"
+    );
+    place.done(&["audit", "--yes"]);
+    place.done(&["status"]);
+    run(conn, "INSERT INTO payments VALUES (1, 1, 5)");
+    place.done(&["history", "payments", "1"]);
 }
 
 #[test]

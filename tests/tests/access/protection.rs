@@ -1,7 +1,7 @@
 use threadline::Protection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
 
-use super::{ITEMS, Protected, forbidden};
+use super::{ITEMS, Protected, forbidden, refused};
 
 fn owners(protected: &mut Protected) -> Vec<String> {
     rows(
@@ -79,6 +79,28 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
         error.ends_with("protect it with the program that installed it"),
         "{error}"
     );
+}
+
+#[test]
+fn a_migration_that_removes_it_says_what_to_do() {
+    let mut protected = Protected::new();
+    let admin = &mut protected.admin;
+    // As if this migration had installed it.
+    let migration = schema_migration(0, NEWEST);
+    run(
+        admin,
+        &format!("UPDATE threadline.schema_versions SET installed_by = 'test0to{NEWEST}'"),
+    );
+    let error = refused(admin, &migration.down);
+    assert_eq!(
+        error,
+        "threadline: the audit is protected, and this migration removes it with its history; nothing is changed. To keep it, run the migrations that were reverted before this one again: they audit their tables. To remove it, run this as a superuser, and then revert this migration as a superuser: DROP EVENT TRIGGER threadline_watch; DROP EVENT TRIGGER threadline_watch_drops; DROP EVENT TRIGGER threadline_watch_rewrites"
+    );
+    let (_, statements) = error.split_once("superuser: ").unwrap();
+    run(admin, statements);
+    run(admin, &migration.down);
+    let schema = value(admin, "SELECT to_regnamespace('threadline') IS NULL");
+    assert_eq!(schema.as_deref(), Some("true"));
 }
 
 #[test]

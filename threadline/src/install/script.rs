@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+const REFUSE_PROTECTED: &str = include_str!("script/refuse_protected.sql");
 const REFUSE_USERS: &str = include_str!("script/refuse_users.sql");
 const REPLACE_CODE: &str = include_str!("script/replace_code.sql");
 const FINISH_CODE: &str = include_str!("script/finish_code.sql");
@@ -166,7 +167,7 @@ impl Schema<'_> {
             (
                 "-- Takes the recorded history with it. To keep it, dump it first:\n--   pg_dump --schema=threadline ...\n".to_owned(),
                 "v.version",
-                format!("{REFUSE_USERS}{REMOVE}{TAKE_OVER}"),
+                format!("{REFUSE_PROTECTED}{REFUSE_USERS}{REMOVE}{TAKE_OVER}"),
             )
         } else {
             let mut steps = String::new();

@@ -220,7 +220,10 @@ fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
     // Nor in an argument.
     for arguments in [["refresh", "\"members"], ["history", "\"members"]] {
         let refused = place.run(&[&arguments[..], &["1"]].concat()).error;
-        assert!(refused.contains("a double quote is not closed"), "{refused}");
+        assert!(
+            refused.contains("a double quote is not closed"),
+            "{refused}"
+        );
     }
     // Errors of the database are passed on unchanged.
     place.file("[tables.payments]\nmask = ['amuont']\n");

@@ -331,8 +331,8 @@ fn audit(before: &str, arguments: &[Argument<'_>]) -> Option<Statement> {
     };
     let call = format!("{AUDIT}{}{close});", texts.join(","));
     let lines: Vec<_> = call.lines().map(str::trim_end).collect();
-    let columns = before.lines().map(str::trim);
-    let columns = columns.filter(|line| line.starts_with(COLUMNS)).next_back();
+    let mut columns = before.lines().map(str::trim);
+    let columns = columns.rfind(|line| line.starts_with(COLUMNS));
     let policy = columns.into_iter().chain(lines).collect::<Vec<_>>();
     Some(Statement::Audit {
         table,

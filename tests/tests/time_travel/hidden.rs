@@ -98,3 +98,39 @@ fn an_answer_that_depends_on_rows_hidden_by_row_security_is_refused() {
         );
     }
 }
+
+/// Their changes are recorded under one key until the audit is told of the other.
+#[test]
+fn rows_that_can_have_one_key_have_no_past_until_a_refresh() {
+    let (_database, mut conn) = after_each(&[
+        "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL); SELECT threadline.audit('items')",
+        "INSERT INTO items VALUES (1, 'a')",
+        "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id, body)",
+        "INSERT INTO items VALUES (1, 'b')",
+    ]);
+    let conn = &mut conn;
+    let at = now(conn);
+    assert_eq!(state(conn, "items", "1", at), "incomplete");
+    assert_eq!(
+        Item::all_as_of(conn, at).map(drop).unwrap_err().to_string(),
+        Unavailable::Incomplete.to_string()
+    );
+    run(conn, "SELECT threadline.refresh('items')");
+    let at = now(conn);
+    assert_eq!(state(conn, "items", r#"["1", "b"]"#, at), "there");
+    assert_eq!(
+        value(
+            conn,
+            "SELECT meta -> 'former_key' || (meta -> 'key') FROM threadline.audit_actions WHERE name = 'audit.key_changed'"
+        )
+        .unwrap(),
+        r#"["id", "id", "body"]"#
+    );
+    // With a key that is still unique, nothing is in doubt.
+    run(
+        conn,
+        "DELETE FROM items WHERE body = 'b'; ALTER TABLE items ADD UNIQUE (id), DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id)",
+    );
+    let at = now(conn);
+    assert_eq!(state(conn, "items", r#"["1", "a"]"#, at), "there");
+}

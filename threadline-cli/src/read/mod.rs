@@ -504,6 +504,13 @@ fn former_key(record: &Record, table: &KnownTable) {
         eprintln!("Before {until}, {} had no primary key.", record.table);
         return;
     };
+    if former.columns == table.key_columns {
+        eprintln!(
+            "Before {until}, the key of {} was recorded in another form, as a value or as a keyed hash.",
+            record.table
+        );
+        return;
+    }
     eprintln!(
         "Before {until}, the primary key of {} was ({}). Changes of that time are found by its columns: timeline --table {} --key {first}=…",
         record.table,

@@ -293,6 +293,10 @@ BEGIN
     -- No writes happen before the triggers exist. Changes made while the table was not audited
     -- are unknown.
     UPDATE threadline.audited_tables SET audited_since = clock_timestamp() WHERE id = tl_id AND tl_resumed;
+    IF tl_former.id IS NOT NULL AND tl_had_key <> tl_keys THEN
+        PERFORM threadline.own_action('audit.key_changed', jsonb_build_object(
+            'table', target, 'table_id', tl_id, 'key', tl_keys, 'former_key', tl_had_key));
+    END IF;
     tl_restarted := tl_former.unaudited_at IS NOT NULL OR tl_former.relation <> target AND tl_resumed;
     IF tl_restarted OR tl_former.policy <> policy THEN
         PERFORM threadline.own_action(

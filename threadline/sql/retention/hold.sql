@@ -34,6 +34,10 @@ BEGIN
     END IF;
     IF hold.record_key IS NOT NULL THEN
         tl_keys := threadline.keys_of_record(tl_table, threadline.canonical_key(tl_table, hold.record_key));
+        -- Rather too much than too little.
+        tl_keys := tl_keys || ARRAY(
+            SELECT f.record_key FROM unnest(tl_keys) AS k CROSS JOIN LATERAL threadline.former_key_of(tl_table, k, surely => false) AS f
+            WHERE f.record_key IS NOT NULL);
     END IF;
     INSERT INTO threadline.legal_holds (reason, table_id, record_keys, actor_type, actor_id, correlation_id, placed_by)
     VALUES (hold.reason, tl_table, tl_keys, hold.actor_type, hold.actor_id, hold.correlation_id, session_user)

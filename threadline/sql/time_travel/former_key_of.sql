@@ -1,8 +1,9 @@
 -- Returns the key that a record had before the primary key of its table changed, and the first id of
 -- its changes of that time, or one before them; NULL if these are not surely its own: their birth
--- is among them, and what they leave is the row that had the present key then.
+-- is among them, and what they leave is the row that had the present key then. Without `surely`, the
+-- key that its row had then; changes of another record may have it, too.
 CREATE OR REPLACE FUNCTION threadline.former_key_of(
-    audited_table integer, present_key text, OUT record_key text, OUT since bigint
+    audited_table integer, present_key text, surely boolean DEFAULT true, OUT record_key text, OUT since bigint
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
@@ -46,6 +47,11 @@ BEGIN
         RETURN;
     END IF;
     tl_key := threadline.key_in_image(tl_then.image, tl_names, tl_former.types);
+
+    IF NOT surely THEN
+        record_key := tl_key;
+        RETURN;
+    END IF;
 
     -- The last life under the key, after the end of any life before it.
     SELECT c.id, c.op = 'I' INTO tl_birth, tl_is_inserted

@@ -26,8 +26,8 @@ BEGIN
     ELSIF tl_table.key_columns = '{}' THEN
         RAISE EXCEPTION 'threadline: table % has no primary key, so the row of a change is unknown; add one, and call SELECT threadline.refresh(''%'')',
             target, target;
-    ELSIF tl_table.policy ?| '{operations,condition}' THEN
-        -- The policy did not record all changes.
+    ELSIF tl_table.policy ?| '{operations,condition}' OR NOT threadline.key_is_unique(tl_id, target) THEN
+        -- The policy did not record all changes, or several rows have one key.
         state := 'incomplete';
     ELSIF NOT threadline.await_final(instant) THEN
         state := 'not_final';

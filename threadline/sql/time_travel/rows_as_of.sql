@@ -38,6 +38,11 @@ BEGIN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_incomplete',
             MESSAGE = format('threadline: the state of %s is unknown: by its policy, not every change is recorded', target);
+    ELSIF NOT threadline.key_is_unique(tl_id, target) THEN
+        RAISE EXCEPTION USING
+            CONSTRAINT = 'threadline_incomplete',
+            MESSAGE = format('threadline: the state of %s is unknown: its primary key has changed, and several rows can have the key with which changes are recorded', target),
+            HINT = format('Call SELECT threadline.refresh(%L).', target::text);
     ELSIF NOT threadline.await_final(instant) THEN
         RAISE EXCEPTION USING
             CONSTRAINT = 'threadline_not_final',

@@ -93,6 +93,7 @@ code! {
     "policy/audited_table_of",
     "policy/is_hash",
     "policy/live_key",
+    "read/key_is_unique",
     "policy/key_hash",
     "policy/record_key",
     "codegen/key_expression",

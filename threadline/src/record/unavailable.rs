@@ -84,11 +84,12 @@ pub enum Unavailable {
         columns: Vec<String>,
     },
     /// The recorded changes do not make a complete row: neither the insertion nor the
-    /// deletion of the record is recorded, or a write bypassed the triggers, or capture of the
-    /// table was suspended later, or its primary key was another then, or its policy did not
-    /// record every change. If the record has another key now, query that key.
+    /// deletion of the record is recorded, or a write bypassed the triggers, or a later
+    /// `TRUNCATE` recorded only the number of rows, or capture of the table was suspended
+    /// later, or its primary key was another then, or its policy did not record every
+    /// change. If the record has another key now, query that key.
     #[error(
-        "only the changed values are recorded, not the whole row; if the record has another key now, query that key, or read the image"
+        "what is on record does not give the whole row: its insertion and its deletion are not recorded, a later TRUNCATE recorded only the number of rows, or not every change was recorded, or the primary key was another; if the record has another key now, query that key, or read the image"
     )]
     Incomplete,
     /// The past row does not have the present types or columns of the model.

@@ -1,23 +1,23 @@
 //! What a history does not have, and where to find it.
 
-use threadline_tests::run;
+use threadline_tests::{run, value};
 
 use super::Place;
 
 #[test]
 fn a_history_names_the_primary_key_of_before_and_the_truncate_that_is_not_in_it() {
-    let place = Place::with_members();
+    let place = Place::new();
     let conn = &mut place.database.connect();
+    // No insertion of the third row is on record.
     run(
         conn,
-        "ALTER TABLE members ADD placed date NOT NULL DEFAULT '2026-01-02'; SELECT threadline.refresh('members');
-         INSERT INTO members VALUES (1, 'a'), (2, 'b')",
+        "CREATE TABLE members (id bigint PRIMARY KEY, email text, placed date NOT NULL DEFAULT '2026-01-02');
+         INSERT INTO members VALUES (3, 'c')",
     );
-    // A row of which no insertion is on record.
-    run(
-        conn,
-        "BEGIN; SELECT threadline.suspend('test'); INSERT INTO members VALUES (3, 'c'); COMMIT",
-    );
+    place.file("[tables.members]\n");
+    place.done(&["install"]);
+    place.done(&["audit", "--yes"]);
+    run(conn, "INSERT INTO members VALUES (1, 'a'), (2, 'b')");
     run(conn, "UPDATE members SET email = email || '@example.org'");
     run(
         conn,
@@ -63,7 +63,12 @@ fn a_history_names_the_primary_key_of_before_and_the_truncate_that_is_not_in_it(
         "{}",
         removed.error
     );
-    let gone = place.refused(&["as-of", "members", "1", "2026-01-02", "--at", "now"]);
+    let now = value(
+        conn,
+        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    )
+    .unwrap();
+    let gone = place.refused(&["as-of", "members", "1", "2026-01-02", "--at", &now]);
     assert!(
         gone.contains("the record had been deleted by then"),
         "{gone}"

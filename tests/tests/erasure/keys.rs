@@ -258,3 +258,37 @@ fn a_record_that_changes_its_key_after_an_erasure_is_recorded_again() {
     assert!(!stores(database, "jane@") && !stores(database, "jane street"));
     assert_eq!(rows(conn, DRIFT), [""; 0]);
 }
+
+/// Nobody's values are taken for those of the person.
+#[test]
+fn a_key_that_another_record_had_before_the_primary_key_changed_is_refused() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE users (id bigint PRIMARY KEY, no bigint NOT NULL UNIQUE, email text);
+         SELECT threadline.audit('users', personal => ARRAY['email']);
+         INSERT INTO users VALUES (1, 2, 'ada@example.org'), (2, 1, 'grace@example.org')",
+    );
+    run(
+        conn,
+        "ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (no); SELECT threadline.refresh('users');
+         INSERT INTO users VALUES (3, 3, 'joan@example.org')",
+    );
+    run(conn, "UPDATE users SET email = NULL");
+    for call in [
+        "SELECT threadline.begin_erasure('users', '1', reason => 'request')",
+        "SELECT FROM threadline.subject_changes('users', '1')",
+    ] {
+        assert_refused(
+            conn,
+            call,
+            "before the primary key of its table changed, other records had the key 1",
+        );
+    }
+    assert_eq!(
+        value(
+            conn,
+            "SELECT count(*) FROM threadline.subject_changes('users', '3')"
+        )
+        .as_deref(),
+        Some("2")
+    );
+}

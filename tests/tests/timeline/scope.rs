@@ -233,3 +233,32 @@ fn exceptions_leave_out_what_the_filter_would_find() {
         assert!(error.starts_with("filter `except` cannot be"), "{error}");
     }
 }
+
+/// The same record key belongs to another row, of another tenant, since the primary key changed.
+#[test]
+fn rows_are_told_apart_also_across_a_change_of_the_primary_key() {
+    let (database, mut conn) = Database::with(
+        "CREATE TABLE accounts (id bigint PRIMARY KEY, no bigint NOT NULL UNIQUE, tenant bigint, name text);
+         INSERT INTO accounts VALUES (1, 2, 1, 'one'), (2, 1, 2, 'two'); SELECT threadline.audit('accounts')",
+    );
+    let rekey = "ALTER TABLE accounts DROP CONSTRAINT accounts_pkey, ADD PRIMARY KEY (no); SELECT threadline.refresh('accounts')";
+    for sql in [
+        "UPDATE accounts SET name = 'one, before' WHERE tenant = 1",
+        rekey,
+        "UPDATE accounts SET name = 'two, after' WHERE tenant = 2",
+        "UPDATE accounts SET tenant = 2 WHERE tenant = 2; DELETE FROM accounts WHERE tenant = 2",
+    ] {
+        run(&mut conn, sql);
+    }
+    let of = |tenant| -> Vec<String> {
+        let filter = Filter::new().within(Scope::new().table(of_tenant(tenant)));
+        found(&database, filter)
+            .iter()
+            .filter_map(|entry| entry.change.changed_to.as_ref())
+            .map(|image| image["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    // Of whom the change of before is is not on record.
+    assert_eq!(of(1), [""; 0]);
+    assert_eq!(of(2), ["two, after"]);
+}

@@ -1,4 +1,5 @@
-use threadline_tests::{Database, changes, run};
+use threadline::Models;
+use threadline_tests::{Database, changes, run, value};
 
 use super::{drift, found};
 
@@ -174,4 +175,52 @@ fn a_table_from_a_dump_is_as_good_as_new_after_one_command() {
     run(conn, "UPDATE people SET age = 1");
     assert_eq!(changes(conn).len(), 6);
     assert_eq!(found(conn), [""; 0]);
+}
+
+/// Constants in conditions and in generation expressions are shown under the settings of a
+/// session, and names, too.
+#[test]
+fn the_settings_of_a_session_are_no_change_of_a_table() {
+    const SETTINGS: [&str; 7] = [
+        "timezone = 'Asia/Tokyo'",
+        "datestyle = 'German'",
+        "intervalstyle = 'iso_8601'",
+        "bytea_output = 'escape'",
+        "extra_float_digits = -10",
+        "quote_all_identifiers = on",
+        "search_path = pg_catalog",
+    ];
+    const AUDIT: &str = "SELECT threadline.audit('public.made', mask => ARRAY['b']),
+        threadline.audit('public.chosen', operations => ARRAY['insert', 'update'],
+            condition => $$NEW.at > '2020-01-01 00:00+00'::timestamptz AND NEW.d > date '2020-02-01' AND NEW.i > interval '1 day'$$)";
+    for set in SETTINGS {
+        let (_, conn) = &mut Database::with(
+            "CREATE TABLE made (id int PRIMARY KEY, at timestamptz, d date, i interval, b bytea, f float8,
+                  late boolean GENERATED ALWAYS AS (at > '2020-01-01 00:00+00'::timestamptz) STORED,
+                  others boolean GENERATED ALWAYS AS (d > '2020-02-01'::date AND i > '1 day 2 hours'::interval AND f > 0.1::float8) STORED);
+              CREATE TABLE chosen (id int PRIMARY KEY, at timestamptz, d date, i interval);
+              CREATE TABLE parts (at timestamptz PRIMARY KEY, n int) PARTITION BY RANGE (at);
+              CREATE TABLE part PARTITION OF parts FOR VALUES FROM ('2020-01-01') TO ('2030-01-01');
+              SELECT threadline.audit('parts')",
+        );
+        run(conn, AUDIT);
+        assert_eq!(found(conn), [""; 0]);
+        run(conn, &format!("SET {set}"));
+        assert_eq!(found(conn), [""; 0], "{set}");
+        assert!(Models::new(vec![]).health(conn).unwrap().healthy, "{set}");
+        run(
+            conn,
+            "INSERT INTO public.made (id, at, d, i, f) VALUES (1, now(), now(), '2 days', 1)",
+        );
+        let image =
+            "SELECT row_data ?& '{late,others}' FROM threadline.audit_changes WHERE op = 'I'";
+        assert_eq!(value(conn, image).as_deref(), Some("true"), "{set}");
+        // Noted under the setting, and compared without it.
+        run(conn, AUDIT);
+        run(
+            conn,
+            "ALTER TABLE public.made ADD late_too text; ALTER TABLE public.chosen ADD late_too text; SELECT threadline.refresh_all(); RESET ALL",
+        );
+        assert_eq!(found(conn), [""; 0], "{set}, and after a refresh");
+    }
 }

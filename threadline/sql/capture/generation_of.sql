@@ -4,7 +4,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
-    SELECT pg_get_expr(d.adbin, d.adrelid)
+    SELECT threadline.deparsed_expression(d.adbin, d.adrelid)
     FROM pg_attrdef AS d
     JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     WHERE d.adrelid = relation AND d.adnum = column_number AND a.attgenerated <> '';

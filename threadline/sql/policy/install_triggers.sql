@@ -21,8 +21,8 @@ BEGIN
             WHEN e.name ~ 'capture' THEN EXISTS (
                 SELECT FROM threadline.expected_triggers(audited_table, target, condition) AS part
                 LEFT JOIN pg_trigger AS of_part ON of_part.tgrelid = part.relation AND of_part.tgname = part.name
-                WHERE part.name = e.name AND pg_get_triggerdef(of_part.oid) IS DISTINCT FROM part.definition)
-            ELSE pg_get_triggerdef(g.oid) IS DISTINCT FROM e.definition END
+                WHERE part.name = e.name AND threadline.deparsed_trigger(of_part.oid) IS DISTINCT FROM part.definition)
+            ELSE threadline.deparsed_trigger(g.oid) IS DISTINCT FROM e.definition END
     LOOP
         IF tl_owner <> current_user::regrole AND threadline.parses_foreign_code(target, tl_condition) THEN
             RAISE EXCEPTION 'threadline: the condition under which table % is recorded uses functions or types that are not PostgreSQL''s own, whose code would run with the rights of role %', target, current_user

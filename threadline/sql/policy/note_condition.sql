@@ -11,7 +11,7 @@ AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
     tl_condition text := (
-        SELECT substring(pg_get_triggerdef(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
+        SELECT substring(threadline.deparsed_trigger(g.oid) FROM ' FOR EACH ROW WHEN [(](.*)[)] EXECUTE FUNCTION ')
         FROM pg_trigger AS g
         -- Its arguments could contain anything.
         WHERE g.tgrelid = target AND g.tgname = '!threadline_capture_' || tl_id AND g.tgnargs = 0);

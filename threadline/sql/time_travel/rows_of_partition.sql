@@ -18,3 +18,4 @@ BEGIN ATOMIC
                 WHERE f.atttypid >= 16384))
     ) THEN pg_get_partition_constraintdef(part) END;
 END;
+SELECT threadline.pin_settings('threadline.rows_of_partition(regclass)');

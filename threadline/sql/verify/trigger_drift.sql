@@ -33,7 +33,7 @@ BEGIN
         SELECT * FROM threadline.expected_triggers(audited_table, target)
     ), present AS (
         SELECT g.tgrelid::regclass AS relation, g.tgname::text AS name, g.tgenabled AS fires,
-               pg_get_triggerdef(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
+               threadline.deparsed_trigger(g.oid) AS definition, g.tgparentid <> 0 AS inherited,
                p.pronamespace = 'threadline'::regnamespace AND p.proname ~ '^capture_[0-9]+$'
                    AND g.tgparentid = 0
                    -- unaudit() leaves its triggers like this.

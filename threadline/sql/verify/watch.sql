@@ -154,7 +154,7 @@ BEGIN
             WHERE e.relation = a.relation AND CASE
                 WHEN a.command_tag = 'CREATE TRIGGER' THEN
                     -- Until the condition is noted, its deparsed form is not known.
-                    g.oid = a.trigger AND pg_get_triggerdef(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
+                    g.oid = a.trigger AND threadline.deparsed_trigger(g.oid) <> e.definition AND NOT (t.policy ? 'condition' AND t.deparsed_condition IS NULL)
                 WHEN a.command_tag = 'CREATE TABLE' THEN false
                 -- Partitions that come later have none for TRUNCATE.
                 ELSE g.tgenabled IN ('D', 'R') OR (g.oid IS NULL AND (a.relation = a.root OR e.inherited)) END

@@ -17,6 +17,8 @@ macro_rules! code {
 code! {
     "codegen/text_settings",
     "codegen/pin_settings",
+    "codegen/deparsed_expression",
+    "codegen/deparsed_trigger",
     "capture/key_text",
     "capture/bounded_key",
     "capture/is_digest",

@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, threadline, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     tl_run record;

@@ -26,6 +26,7 @@ DECLARE
     tl_at timestamptz;
     tl_former threadline.audited_tables;
     tl_gone text[];
+    tl_masked text[];
 BEGIN
     PERFORM threadline.require_handed_over(target);
     PERFORM threadline.check_auditable(target);
@@ -160,6 +161,13 @@ BEGIN
     -- Under its present names.
     tl_had_key := ARRAY(SELECT k.name FROM threadline.live_key(tl_id) AS k ORDER BY k.ordinal);
 
+    -- Plain columns that were recorded as redacted, because they had the name of one that is.
+    tl_masked := ARRAY(
+        SELECT r.name
+        FROM threadline.unnoted_renames(tl_id, target) AS r
+        JOIN jsonb_to_recordset(tl_former.columns) AS namesake (name text, column_policy text)
+            ON namesake.name = r.name AND namesake.column_policy <> 'plain'
+        WHERE r.renamed_at IS NOT NULL);
     INSERT INTO threadline.renamed_columns (table_id, former_name, name, renamed_at)
     SELECT tl_id, r.former_name, r.name, coalesce(r.renamed_at, at.now)
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS at
@@ -242,12 +250,7 @@ BEGIN
                     'plain_since', CASE
                         WHEN now.column_policy <> 'plain' THEN NULL
                         WHEN former.column_policy <> 'plain' THEN clock_timestamp()
-                        -- Under the name of a redacted column, it was redacted.
-                        WHEN t.relation = target AND EXISTS (
-                            SELECT
-                            FROM jsonb_to_recordset(t.columns) AS namesake (number smallint, name text, column_policy text)
-                            WHERE namesake.name = c.name AND namesake.number <> c.number AND namesake.column_policy <> 'plain')
-                        THEN clock_timestamp()
+                        WHEN c.name = ANY (tl_masked) THEN clock_timestamp()
                         ELSE former.plain_since END,
                     -- Kept, so that the key stays while the column has another policy.
                     'hash_key', CASE

@@ -193,7 +193,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
     // Its state is the one that was recorded by then.
     assert_eq!(state(conn, 1, &full), "there");
     assert_eq!(state(conn, 2, &full), "there");
-    assert_eq!(state(conn, 2, &empty), "incomplete");
+    assert_eq!(state(conn, 2, &empty), "deleted");
     let refused = diesel::connection::SimpleConnection::batch_execute(
         conn,
         &format!("SELECT * FROM threadline.rows_as_of('items', '{full}')"),

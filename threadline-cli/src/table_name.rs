@@ -38,7 +38,7 @@ fn mistake(name: &str) -> Option<String> {
         }
         let Some(next) = rest.strip_prefix('.') else {
             return Some(format!(
-                "expected a table, as in SQL: members, app.members, '\"Order\"'; quote a name with other characters: '\"{}\"'",
+                "a table is named as in SQL: members, app.members, '\"Order\"'; quote a name with other characters: '\"{}\"'",
                 name.trim().replace('"', "")
             ));
         };
@@ -91,7 +91,7 @@ mod tests {
             ),
             (
                 "\"Order\"Items",
-                "as in SQL: members, app.members, '\"Order\"'",
+                "named as in SQL: members, app.members, '\"Order\"'",
             ),
             ("db.app.members", "it has too many parts"),
         ] {

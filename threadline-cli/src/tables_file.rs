@@ -273,7 +273,8 @@ mod tests {
             "threadline.toml: [tables.'app.\"Order'], subject, member_id: a part of the name is empty"
         );
         assert!(
-            lines[2].starts_with("threadline.toml: unaudited, 'old logs': expected a table"),
+            lines[2]
+                .starts_with("threadline.toml: unaudited, 'old logs': a table is named as in SQL"),
             "{text}"
         );
     }

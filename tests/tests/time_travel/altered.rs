@@ -499,7 +499,7 @@ mod moody {
     use diesel::prelude::*;
     use threadline::Audited;
 
-    #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+    #[derive(Debug, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
     #[diesel(postgres_type(name = "mood"))]
     pub struct MoodSql;
 

@@ -1,10 +1,12 @@
 //! Names of tables, as in SQL. PostgreSQL does not say which name it could not read.
 
-/// Returns the name, or what is wrong with it.
+/// Returns the name, or what is wrong with it. A name with characters that a terminal obeys is
+/// left to the library: the message of a wrong argument repeats it as it is.
 pub(crate) fn table_name(name: &str) -> Result<String, String> {
+    let is_shown = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ';
     match mistake(name) {
-        None => Ok(name.to_owned()),
-        Some(mistake) => Err(mistake),
+        Some(mistake) if name.chars().all(is_shown) => Err(mistake),
+        _ => Ok(name.to_owned()),
     }
 }
 

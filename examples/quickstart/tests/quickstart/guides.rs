@@ -20,12 +20,13 @@ const ELSEWHERE: [&str; 1] = ["SELECT cron.schedule("];
 const JOIN: &str = "
     INSERT INTO members (name, email, password_hash) VALUES ('Mary', 'mary@example.com', 'argon2')";
 
-const ROLES: [&str; 6] = [
+const ROLES: [&str; 7] = [
     "threadline_owner",
     "club",
     "auditor",
     "loader",
     "janitor",
+    "legal",
     "privacy",
 ];
 
@@ -111,7 +112,7 @@ impl Reader {
         let database = Database::empty();
         quickstart(&database);
         let mut conn = database.connect();
-        for role in ["club", "loader", "janitor", "privacy"] {
+        for role in ["club", "loader", "janitor", "legal", "privacy"] {
             run(
                 &mut conn,
                 &format!("CREATE ROLE {}_{role}", database.name()),

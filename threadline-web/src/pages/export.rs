@@ -228,10 +228,11 @@ async fn stream<P: Pool>(
 ) -> Result<Response, Failure> {
     let (sender, pieces) = pieces(PIECES);
     let runtime = Handle::current();
+    let written = format.format;
     tokio::spawn(async move {
         let end = sender.clone();
         let export = visit.read(move |audit| {
-            audit.export(filter, format.format, usize::MAX, |piece, _| {
+            audit.export(filter, written, usize::MAX, |piece, _| {
                 // A reader that stalls must not hold the connection.
                 match runtime.block_on(sender.send(piece)) {
                     true => Ok(()),

@@ -19,6 +19,7 @@ use diesel_async::{
 
 use futures_core::Stream;
 
+pub(crate) use super::audit_connection::BoxFuture;
 use super::audit_connection::{AuditConnection, BuildRow, EachRow, Runner, StreamConnection};
 
 type Manager = AnsiTransactionManager;
@@ -101,7 +102,6 @@ pub trait Asynchronous: StreamConnection {
         Self: 'a;
 }
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 /// Makes a connection answer with boxed futures, and with its rows in a boxed stream.
@@ -140,22 +140,25 @@ impl StreamConnection for AsyncPgConnection {
     where
         Self: 'a;
 
-    async fn row_by_row<'a, Q, E>(
+    fn row_by_row<'a, Q, E>(
         &'a mut self,
         query: Q,
         mut each: E,
-    ) -> QueryResult<Self::Rows<'a, E::Item>>
+    ) -> BoxFuture<'a, QueryResult<Self::Rows<'a, E::Item>>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
         Pg: QueryMetadata<Q::SqlType>,
         E: EachRow + 'a,
     {
-        let mut rows = AsyncConnectionCore::load(self, query).await?;
-        // An error of the server arrives with the first row. The call returns it.
-        let first = poll_fn(|context| rows.as_mut().poll_next(context)).await;
-        let first = first.transpose()?.map(|row| each.item(Ok(row)));
-        let rows = first.is_some().then_some(rows);
-        Ok(Box::pin(Each { first, rows, each }))
+        Box::pin(async move {
+            let mut rows = AsyncConnectionCore::load(self, query).await?;
+            // An error of the server arrives with the first row. The call returns it.
+            let first = poll_fn(|context| rows.as_mut().poll_next(context)).await;
+            let first = first.transpose()?.map(|row| each.item(Ok(row)));
+            let rows = first.is_some().then_some(rows);
+            let rows: BoxStream<'a, E::Item> = Box::pin(Each { first, rows, each });
+            Ok(rows)
+        })
     }
 
     async fn each_row<Q, E>(&mut self, query: Q, each: &mut E) -> QueryResult<()>
@@ -227,7 +230,7 @@ macro_rules! streams_rows {
                 &'a mut $this,
                 query: Q,
                 each: E,
-            ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
+            ) -> $crate::connection::audit_connection::BoxFuture<'a, QueryResult<Self::Rows<'a, E::Item>>>
             where
                 Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
                 Pg: QueryMetadata<Q::SqlType>,

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::deserialize::FromSqlRow;
@@ -10,6 +11,10 @@ use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use diesel::row::Row;
+
+/// Boxed where a function returns it for any connection: older versions of Rust cannot tell whether
+/// a future that is not boxed is `Send` then.
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A connection on which the audit is read and written, of Diesel or of diesel-async.
 ///
@@ -108,7 +113,7 @@ pub trait StreamConnection: AuditConnection {
         &'a mut self,
         query: Q,
         each: E,
-    ) -> impl Future<Output = QueryResult<Self::Rows<'a, E::Item>>> + Send
+    ) -> BoxFuture<'a, QueryResult<Self::Rows<'a, E::Item>>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
         Pg: QueryMetadata<Q::SqlType>,

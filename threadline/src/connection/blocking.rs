@@ -15,7 +15,7 @@ use diesel::result::{Error, QueryResult};
 use super::audit_connection::{AuditConnection, BuildRow, Runner};
 #[cfg(feature = "postgres")]
 use {
-    super::audit_connection::{EachRow, StreamConnection},
+    super::audit_connection::{BoxFuture, EachRow, StreamConnection},
     super::plainly,
     diesel::pg::PgRowByRowLoadingMode,
     std::ops::ControlFlow,
@@ -154,18 +154,21 @@ where
     where
         Self: 'a;
 
-    async fn row_by_row<'a, Q, E>(
+    fn row_by_row<'a, Q, E>(
         &'a mut self,
         query: Q,
         mut each: E,
-    ) -> QueryResult<Box<dyn Iterator<Item = E::Item> + 'a>>
+    ) -> BoxFuture<'a, QueryResult<Self::Rows<'a, E::Item>>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send + 'a,
         Pg: QueryMetadata<Q::SqlType>,
         E: EachRow + 'a,
     {
-        let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(self, query))?;
-        Ok(Box::new(rows.map(move |row| each.item(row))))
+        Box::pin(async move {
+            let rows = plainly(|| LoadConnection::<PgRowByRowLoadingMode>::load(self, query))?;
+            let rows: Self::Rows<'a, E::Item> = Box::new(rows.map(move |row| each.item(row)));
+            Ok(rows)
+        })
     }
 
     async fn each_row<Q, E>(&mut self, query: Q, each: &mut E) -> QueryResult<()>

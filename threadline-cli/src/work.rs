@@ -31,11 +31,13 @@ impl Work {
             let moved = post(conn)?;
             println!("{moved} entries were moved into the ledger.");
             // The application may post, and not read what waits.
-            let left = waiting(conn).map_or(0, |waiting| waiting.entries);
-            if moved == 0 && left > 0 {
-                println!(
-                    "{left} wait. Another session is posting, or this one is read-only: see default_transaction_read_only."
-                );
+            if moved == 0 {
+                let left = waiting(conn).map_or(0, |waiting| waiting.entries);
+                if left > 0 {
+                    println!(
+                        "{left} wait. Another session is posting, or this one is read-only: see default_transaction_read_only."
+                    );
+                }
             }
             return Ok(());
         }

@@ -97,6 +97,43 @@ pub(crate) fn last_names(list: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the length of the comment at the beginning of a text; 0 if there is none. As in SQL,
+/// `/*` nests.
+pub(crate) fn comment(sql: &str) -> usize {
+    if sql.starts_with("--") {
+        return sql.find('\n').unwrap_or(sql.len());
+    }
+    let (mut at, mut depth) = (0, 0);
+    while let Some(next) = sql[at..].chars().next() {
+        if sql[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if depth > 0 && sql[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+        } else if depth > 0 {
+            at += next.len_utf8();
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    at
+}
+
+/// Returns the tag at the beginning of a dollar-quoted text, `$$` or `$tag$`, if there is one.
+pub(crate) fn dollar_tag(sql: &str) -> Option<&str> {
+    let inside = sql.strip_prefix('$')?;
+    let tag = &inside[..inside.find('$')?];
+    (!tag.starts_with(|c: char| c.is_ascii_digit()) && tag.chars().all(is_of_name))
+        .then(|| &sql[..tag.len() + 2])
+}
+
+/// Returns whether a character can be in a name that is not quoted.
+pub(crate) fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 //! that are created, renamed or dropped.
 
 use crate::model::COLUMNS;
+use crate::sql::{comment, dollar_tag};
 
 /// The parts of a table's name, without the default schema.
 pub(super) type Name = Vec<String>;
@@ -101,10 +102,9 @@ fn tokens(sql: &str) -> Vec<Placed> {
     while let Some(c) = sql[at..].chars().next() {
         let rest = &sql[at..];
         let from = at;
-        if rest.starts_with("--") {
-            at += rest.find('\n').unwrap_or(rest.len());
-        } else if rest.starts_with("/*") {
-            at += block_comment(rest);
+        let skipped = comment(rest);
+        if skipped > 0 {
+            at += skipped;
         } else if c.is_whitespace() {
             at += c.len_utf8();
         } else if c == '\'' || matches!(c, 'e' | 'E') && rest[1..].starts_with('\'') {
@@ -156,35 +156,6 @@ pub(super) fn starts_with_symbols(sql: &str, number: usize, symbols: &str) -> bo
         .chars()
         .zip(start..)
         .all(|(symbol, from)| found.next() == Some((&Token::Symbol(symbol), from)))
-}
-
-/// Returns the length of the comment, which can contain others.
-fn block_comment(text: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < text.len() {
-        if text[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    text.len()
-}
-
-fn dollar_tag(text: &str) -> Option<&str> {
-    let inside = text.strip_prefix('$')?;
-    let length = inside.find(|c: char| !c.is_alphanumeric() && c != '_')?;
-    let tag = &inside[..length];
-    (inside[length..].starts_with('$') && !tag.starts_with(|c: char| c.is_ascii_digit()))
-        .then(|| &text[..length + 2])
 }
 
 /// Returns the text of the string literal at the beginning, and what follows it.

@@ -222,7 +222,7 @@ impl AsyncConnectionCore for Audited {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        match transaction_control(&source) {
+        match transaction_control(&source, Place::of(&mut self.inner)) {
             Ok(Some(sql)) => Box::pin(async move {
                 self.batch_in_context(&sql).await?;
                 Ok(0)

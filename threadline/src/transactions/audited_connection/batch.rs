@@ -95,12 +95,13 @@ impl<'a> Batch<'a> {
 }
 
 /// Returns the text of a query that begins, ends or divides a transaction, as in
-/// `sql_query("BEGIN")`. Only a query whose text is not fixed by its type can do so.
-pub(super) fn transaction_control<T>(query: &T) -> QueryResult<Option<String>>
+/// `sql_query("BEGIN")`. Only a query whose text is not fixed by its type can do so. Inside a
+/// transaction of Diesel, none is treated apart, and its text need not be made twice.
+pub(super) fn transaction_control<T>(query: &T, place: Place) -> QueryResult<Option<String>>
 where
     T: QueryFragment<Pg> + QueryId,
 {
-    if T::HAS_STATIC_QUERY_ID {
+    if place == Place::Inside || T::HAS_STATIC_QUERY_ID {
         return Ok(None);
     }
     let mut sql = <Pg as Backend>::QueryBuilder::default();

@@ -66,7 +66,7 @@ impl<C: BlockingConnection> Connection for AuditedConnection<C> {
     where
         T: QueryFragment<Pg> + QueryId,
     {
-        match transaction_control(source)? {
+        match transaction_control(source, Place::of(&mut self.inner))? {
             Some(sql) => self.batch_execute(&sql).map(|()| 0),
             None => self.statement(|conn| conn.execute_returning_count(source)),
         }

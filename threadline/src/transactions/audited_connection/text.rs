@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use crate::sql::{comment, dollar_tag, is_of_name};
+
 /// Returns the statements of a batch, without what precedes them.
 pub(super) fn statements(mut sql: &str) -> impl Iterator<Item = &str> {
     iter::from_fn(move || {
@@ -73,10 +75,6 @@ pub(super) fn statement(sql: &str) -> usize {
     at
 }
 
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
 /// Returns the length of a text or a name in quotes. A doubled quote begins another one, which
 /// makes no difference here.
 fn quoted(sql: &str, has_escapes: bool) -> usize {
@@ -93,37 +91,9 @@ fn quoted(sql: &str, has_escapes: bool) -> usize {
 
 /// Returns the length of a text between `$$` or `$tag$`; 0 if none begins here.
 fn dollar_quoted(sql: &str) -> usize {
-    let Some(end) = sql[1..].find('$').map(|end| end + 2) else {
-        return 0;
-    };
-    let (tag, text) = sql.split_at(end);
-    let name = &tag[1..end - 1];
-    if name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_of_name) {
-        return 0;
-    }
-    text.find(tag).map_or(sql.len(), |text| end + text + end)
-}
-
-/// Returns the length of the comment at the beginning of a text; 0 if there is none. As in SQL,
-/// `/*` nests.
-fn comment(sql: &str) -> usize {
-    if sql.starts_with("--") {
-        return sql.find('\n').unwrap_or(sql.len());
-    }
-    let (mut at, mut depth) = (0, 0);
-    while let Some(next) = sql[at..].chars().next() {
-        if sql[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if depth > 0 && sql[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-        } else if depth > 0 {
-            at += next.len_utf8();
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    at
+    dollar_tag(sql).map_or(0, |tag| {
+        let text = &sql[tag.len()..];
+        text.find(tag)
+            .map_or(sql.len(), |text| text + 2 * tag.len())
+    })
 }

@@ -1,4 +1,4 @@
--- Returns whether the owner of the audit can no longer read the rows of an audited table, so that a
+-- Reports an audited table of which the owner of the audit can no longer read the rows, so that a
 -- TRUNCATE would be recorded without them: see threadline.readable().
 CREATE OR REPLACE FUNCTION threadline.reading_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE

@@ -176,6 +176,7 @@ code! {
     "read/transactions",
     "verify/finding",
     "verify/locate_table",
+    "verify/name_now",
     "verify/audit_call",
     "verify/fix_for",
     "verify/trigger_drift",

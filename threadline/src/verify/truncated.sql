@@ -16,12 +16,6 @@ FROM (
 ) AS last
 JOIN threadline.audited_tables AS t ON t.id = last.table_id
 LEFT JOIN threadline.audit_transactions AS x ON x.id = last.transaction_id
-CROSS JOIN LATERAL (SELECT threadline.locate_table(t.id) AS relation) AS at
-CROSS JOIN LATERAL (
-    SELECT coalesce(
-        (SELECT threadline.qualified(n.nspname, c.relname)
-         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = at.relation),
-        threadline.qualified(t.schema_name, t.table_name)) AS relation
-) AS named
-WHERE $2 IS NULL OR at.relation = $2::pg_catalog.regclass
+CROSS JOIN LATERAL (SELECT threadline.qualified(n.schema_name, n.table_name) AS relation FROM threadline.name_now(t.id) AS n) AS named
+WHERE $2 IS NULL OR threadline.locate_table(t.id) = $2::pg_catalog.regclass
 ORDER BY named.relation COLLATE "C"

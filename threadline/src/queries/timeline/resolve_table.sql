@@ -4,10 +4,9 @@ SELECT t.id,
        CASE WHEN t.id IS NULL THEN (
            SELECT coalesce(string_agg(named.name, ', ' ORDER BY named.name), 'none')
            FROM (
-               SELECT threadline.qualified(coalesce(n.nspname, a.schema_name), coalesce(c.relname, a.table_name)) AS name
+               SELECT threadline.qualified(n.schema_name, n.table_name) AS name
                FROM threadline.audited_tables AS a
-               LEFT JOIN pg_class AS c ON c.oid = threadline.locate_table(a.id)
-               LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
+               CROSS JOIN LATERAL threadline.name_now(a.id) AS n
            ) AS named) ELSE '' END
 FROM (SELECT threadline.find_audited_table({0}) AS id) AS found
 LEFT JOIN threadline.audited_tables AS t USING (id)

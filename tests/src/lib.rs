@@ -7,6 +7,7 @@
 pub mod console;
 mod dice;
 pub mod models;
+mod next_version;
 pub mod notes;
 mod psql;
 pub mod socket;
@@ -26,6 +27,7 @@ use threadline::{Filter, Models, Page, TimelineEntry, timeline};
 pub use threadline_test_server::{Server, scratch_dir};
 
 pub use crate::dice::Dice;
+use crate::next_version::next_version;
 pub use crate::psql::RepeatingPsql;
 
 /// A database that is dropped at the end of its test.
@@ -449,6 +451,9 @@ fn fingerprint() -> u64 {
 /// The newest version of the audit schema.
 pub const NEWEST: i32 = threadline::__schema::NEWEST;
 
+/// The version after it, which the tests of upgrades make up.
+pub const NEXT: i32 = NEWEST + 1;
+
 /// A migration of the audit schema.
 #[derive(Debug)]
 pub struct SchemaMigration {
@@ -458,9 +463,10 @@ pub struct SchemaMigration {
     pub down: String,
 }
 
-/// Returns the migration from one version of the audit schema to another, as `generate`
-/// writes it; version 0 is none.
+/// Returns the migration from one version of the audit schema to another, up to [`NEXT`], as
+/// `generate` writes it; version 0 is none.
 pub fn schema_migration(from: i32, to: i32) -> SchemaMigration {
-    let (up, down) = threadline::__schema::migration(from, to, &format!("test{from}to{to}"));
+    let name = format!("test{from}to{to}");
+    let (up, down) = threadline::__schema::migration(next_version(), from, to, &name);
     SchemaMigration { up, down }
 }

@@ -112,14 +112,41 @@ pub use verify::{
 /// Returns the SQL of the audit schema, for the tests of this repository.
 #[doc(hidden)]
 pub mod __schema {
-    use crate::install::{Schema, VERSIONS, Way};
+    use crate::install::{Schema, Step, VERSIONS, Version, Way};
     use crate::version::SCHEMA_VERSION;
 
-    /// Returns `up.sql` and `down.sql` of the migration `migration` between two versions.
-    /// Version 0 means no schema.
-    pub fn migration(from: i32, to: i32, migration: &str) -> (String, String) {
+    /// The code of the newest version.
+    pub const CODE: &str = VERSIONS[VERSIONS.len() - 1].code;
+
+    /// A version after the newest one, made up by the tests of upgrades.
+    #[derive(Debug, Clone, Copy)]
+    pub struct NextVersion {
+        /// Its changes of tables.
+        pub up: &'static str,
+        /// Their reverse.
+        pub down: &'static str,
+        /// Its functions, views and types.
+        pub code: &'static str,
+    }
+
+    /// Returns `up.sql` and `down.sql` of the migration `migration` between two versions, of
+    /// which the last is `next`. Version 0 means no schema.
+    pub fn migration(next: NextVersion, from: i32, to: i32, migration: &str) -> (String, String) {
+        let NextVersion { up, down, code } = next;
+        let mut versions = VERSIONS.to_vec();
+        versions.push(Version {
+            number: SCHEMA_VERSION + 1,
+            step: Some(Step {
+                name: "next",
+                up,
+                down,
+                concurrently: &[],
+            }),
+            code,
+        });
+        versions.retain(|version| version.number <= to);
         let way = Way { from, to };
-        let schema = Schema(VERSIONS);
+        let schema = Schema(&versions);
         (schema.up(way, Some(migration)), schema.down(way, migration))
     }
 

@@ -1,4 +1,4 @@
 //! The version of the audit schema.
 
 /// The version that this crate works with.
-pub(crate) const SCHEMA_VERSION: i32 = 2;
+pub(crate) const SCHEMA_VERSION: i32 = 1;

@@ -1,6 +1,6 @@
 use diesel::Connection;
 use threadline::Protection;
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration};
+use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration};
 
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');";
@@ -106,9 +106,12 @@ fn another_keep_alone_locks_nothing_that_a_writer_waits_for() {
 fn an_upgrade_locks_the_journal_and_no_table() {
     let database = Database::empty();
     let conn = &mut database.connect();
-    run(conn, &schema_migration(0, 1).up);
+    run(conn, &schema_migration(0, NEWEST).up);
     run(conn, ITEMS);
-    run(conn, &format!("BEGIN; {}", schema_migration(1, NEWEST).up));
+    run(
+        conn,
+        &format!("BEGIN; {}", schema_migration(NEWEST, NEXT).up),
+    );
     assert_eq!(rows(conn, LOCKS), [""; 0]);
     let locked = rows(conn, OF_THE_AUDIT);
     assert!(

@@ -105,7 +105,7 @@ fn the_installer_continues_what_migrations_began_and_the_other_way_round() {
     let database = Database::empty();
     let conn = &mut database.connect();
     run(conn, TABLES);
-    run(conn, &schema_migration(0, 1).up);
+    run(conn, &schema_migration(0, NEWEST).up);
     threadline::models![User].install(conn).unwrap();
     assert!(threadline::models![User].status(conn).unwrap().is_current());
     let objects = "SELECT array_agg(xmin::text ORDER BY oid) FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace";

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Filter};
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration, value};
 
 use super::app::{Post, TABLES, User};
 
@@ -80,7 +80,7 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
     let conn = &mut least.conn;
     run(
         conn,
-        &format!("BEGIN; {} COMMIT", schema_migration(0, 1).up),
+        &format!("BEGIN; {} COMMIT", schema_migration(0, NEWEST).up),
     );
     run(
         conn,
@@ -99,7 +99,7 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
     );
     run(conn, "UPDATE plain SET n = 10");
 
-    let step = schema_migration(1, NEWEST);
+    let step = schema_migration(NEWEST, NEXT);
     for sql in [&step.up, &step.down, &step.up] {
         run(conn, &format!("BEGIN; {sql} COMMIT"));
     }
@@ -142,7 +142,7 @@ fn the_right_to_create_a_schema_suffices_for_the_installer() {
     let conn = &mut least.conn;
     run(
         conn,
-        &format!("BEGIN; {} COMMIT; {TABLES}", schema_migration(0, 1).up),
+        &format!("BEGIN; {} COMMIT; {TABLES}", schema_migration(0, NEWEST).up),
     );
     let models = threadline::models![User, Post];
     models.install(conn).unwrap();

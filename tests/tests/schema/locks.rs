@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration, value};
 
 const TABLES: &str = "
     CREATE TABLE members (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text);
@@ -30,7 +30,7 @@ fn database() -> Database {
         &format!("ALTER DATABASE {name} SET deadlock_timeout = '150ms'"),
     );
     let conn = &mut database.connect();
-    run(conn, &schema_migration(0, 1).up);
+    run(conn, &schema_migration(0, NEWEST).up);
     run(conn, TABLES);
     database
 }
@@ -70,8 +70,8 @@ fn no_write_and_no_reader_fails_beside_a_migration_whatever_they_hold() {
     let database = database();
     let session = &mut database.connect();
     let watcher = &mut database.connect();
-    let up = schema_migration(1, NEWEST).up;
-    let down = schema_migration(1, NEWEST).down;
+    let up = schema_migration(NEWEST, NEXT).up;
+    let down = schema_migration(NEWEST, NEXT).down;
     let relations = held(watcher);
     assert!(relations.len() > 10);
     for (turn, relation) in relations.iter().enumerate() {
@@ -104,7 +104,7 @@ fn no_write_fails_while_the_schema_is_removed() {
     run(session, "BEGIN");
     run(session, "INSERT INTO orders (note) VALUES ('a')");
     thread::scope(|scope| {
-        let removed = scope.spawn(|| migrate(&database, &schema_migration(0, 1).down));
+        let removed = scope.spawn(|| migrate(&database, &schema_migration(0, NEWEST).down));
         meet(watcher);
         run(session, WRITE);
         run(session, "COMMIT");
@@ -127,7 +127,7 @@ fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
         &database,
         &format!(
             "SET LOCAL lock_timeout = '700ms'; {}",
-            schema_migration(1, NEWEST).up
+            schema_migration(NEWEST, NEXT).up
         ),
     )
     .unwrap_err()
@@ -146,5 +146,5 @@ fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
         Some("1")
     );
     run(reader, "COMMIT");
-    migrate(&database, &schema_migration(1, NEWEST).up).unwrap();
+    migrate(&database, &schema_migration(NEWEST, NEXT).up).unwrap();
 }

@@ -1,5 +1,5 @@
 use diesel::PgConnection;
-use threadline_tests::{Database, NEWEST, Server, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, Server, run, schema_migration, value};
 
 /// Returns the schema as pg_dump writes it, without the parts that differ between
 /// versions of PostgreSQL.
@@ -34,11 +34,11 @@ fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
     let database = Database::empty();
     let conn = &mut database.connect();
     let mut dumps = vec![schema_dump(&database)];
-    for version in 1..=NEWEST {
+    for version in 1..=NEXT {
         run_script(conn, &schema_migration(version - 1, version).up);
         dumps.push(schema_dump(&database));
     }
-    for version in (1..=NEWEST).rev() {
+    for version in (1..=NEXT).rev() {
         let step = schema_migration(version - 1, version);
         let after = dumps.pop().unwrap();
         let before = dumps.last().unwrap();
@@ -74,18 +74,18 @@ fn at_no_version_does_a_write_fail() {
         "CREATE TABLE items (id int PRIMARY KEY); CREATE SEQUENCE s",
     );
     let write = "INSERT INTO items VALUES (nextval('s')); UPDATE items SET id = id; DELETE FROM items; TRUNCATE items";
-    for version in 1..=NEWEST {
+    for version in 1..=NEXT {
         run_script(conn, &schema_migration(version - 1, version).up);
         run(conn, write);
     }
     run(conn, "SELECT threadline.audit('items')");
     run(conn, write);
-    for version in (1..=NEWEST).rev() {
+    for version in (1..=NEXT).rev() {
         run_script(conn, &schema_migration(version - 1, version).down);
         run(conn, write);
     }
     // And all at once.
-    run_script(conn, &schema_migration(0, NEWEST).up);
+    run_script(conn, &schema_migration(0, NEXT).up);
     run(conn, "SELECT threadline.audit('items')");
     run(conn, "DROP SCHEMA threadline CASCADE");
     run(conn, write);

@@ -4,9 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.resume(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_suspension bigint := threadline.suspended_session();
 BEGIN

@@ -16,9 +16,7 @@ CREATE OR REPLACE FUNCTION threadline.suspend(
     actor_id    text    DEFAULT NULL,
     for_session boolean DEFAULT false
 ) RETURNS SETOF threadline.audit_actions
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_secret text := gen_random_uuid();
     tl_action threadline.audit_actions;

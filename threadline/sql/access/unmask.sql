@@ -7,9 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.unmask(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF coalesce(btrim(unmask.reason), '') = '' THEN
         RAISE EXCEPTION 'threadline: reading values that are masked now needs a reason: SELECT threadline.unmask(''why'')';

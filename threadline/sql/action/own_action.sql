@@ -7,9 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.own_action(
     actor_type text DEFAULT NULL,
     actor_id   text DEFAULT NULL
 ) RETURNS threadline.audit_actions
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_transaction bigint := threadline.own_transaction();
     tl_action threadline.audit_actions;

@@ -6,8 +6,7 @@
 -- known location, and is searched from the end of the journal: where much waits, no space is
 -- free, and what was written last is at the end.
 CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET standard_conforming_strings = on
 AS $$
 DECLARE

@@ -19,8 +19,7 @@ CREATE OR REPLACE FUNCTION threadline.record_action(
     source         text    DEFAULT NULL,
     remote_ip      inet    DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET standard_conforming_strings = on
 AS $$
 #variable_conflict use_column

@@ -11,8 +11,7 @@ CREATE OR REPLACE FUNCTION threadline.associated_changes(
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
     record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb, through text, moved text
 )
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
     tl_path text;

@@ -6,9 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.changes_in_spans(
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
     record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb, begins boolean, ends boolean
 )
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

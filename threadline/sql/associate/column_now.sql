@@ -1,8 +1,7 @@
 -- Returns today's name of the column that last had this name; NULL if there is none, or it was
 -- dropped.
 CREATE OR REPLACE FUNCTION threadline.column_now(renames jsonb, name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT threadline.renamed_column(column_now.renames, column_now.name, batch.known_since)
     FROM (

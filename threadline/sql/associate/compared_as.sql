@@ -2,8 +2,7 @@
 -- exactly if they are equal; NULL if they must be brought into the form of a key first. If a key
 -- was too long for the index, only a digest of it is known.
 CREATE OR REPLACE FUNCTION threadline.compared_as(referring regtype, key_type text, key_values text[]) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 RETURN CASE
     WHEN key_type IN ('smallint', 'integer', 'bigint') AND threadline.base_type(referring)::regtype::text IN ('smallint', 'integer', 'bigint')

@@ -1,9 +1,7 @@
 -- Creates an index by which rows that referred to a record by a column are found without reading
 -- all changes of the table. For the owner of the audit. Posting waits meanwhile; writers do not.
 CREATE OR REPLACE FUNCTION threadline.index_reference(target regclass, column_name text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
     tl_name text;

@@ -1,8 +1,6 @@
 -- Returns SQL for the name that a column of a table had when a change was captured.
 CREATE OR REPLACE FUNCTION threadline.name_then(renames jsonb, name text, row_name text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_batch jsonb;
     tl_former text;

@@ -1,7 +1,6 @@
 -- Returns the name of a reference: posts.user_id, or posts(tenant, author).
 CREATE OR REPLACE FUNCTION threadline.reference_name(referring integer, columns text[]) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE cardinality(reference_name.columns)

@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.referring_columns(
     audited_table integer, target regclass,
     OUT name text, OUT type regtype, OUT column_policy text, OUT plain_since timestamptz
 ) RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.name, c.type,
            CASE WHEN t.policy -> 'ignore' ? c.name THEN 'ignore'

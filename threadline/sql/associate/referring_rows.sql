@@ -4,9 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.referring_rows(
     referring integer, target regclass, columns text[], types regtype[], key_types text[], record_keys text[]
 ) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_texts text[];
     tl_compared_as text;

@@ -12,8 +12,7 @@ CREATE OR REPLACE FUNCTION threadline.referring_spans(
     OUT record_key text, OUT since bigint, OUT until bigint, OUT begun bigint, OUT ended bigint,
     OUT since_transaction bigint, OUT until_transaction bigint
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $referring_spans$
 #variable_conflict use_column

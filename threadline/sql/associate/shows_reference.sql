@@ -5,9 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.shows_reference(
     columns text[], types regtype[], key_types text[], renames jsonb, record_keys text[], as_it_went boolean
 ) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_image text := format('(%s)', threadline.image_shown(as_it_went, 'c'));
     tl_name text;

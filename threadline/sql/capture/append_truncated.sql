@@ -2,9 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.append_truncated(
     audited_table integer, relation oid, old_row jsonb DEFAULT NULL, new_row jsonb DEFAULT NULL
 ) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_id bigint := nextval('threadline.entry_ids');

@@ -1,8 +1,6 @@
 -- Returns the type under a domain, through any number of nested domains; else the type itself.
 CREATE OR REPLACE FUNCTION threadline.base_type(type oid) RETURNS oid
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_kind "char";
     tl_under oid;

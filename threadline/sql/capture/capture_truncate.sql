@@ -3,8 +3,7 @@
 -- covered by their parent's. If the number of rows exceeds audited_tables.truncate_limit, one
 -- record gives the number, so that TRUNCATE stays fast.
 CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, target oid, built_for jsonb) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off

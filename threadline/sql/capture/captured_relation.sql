@@ -2,9 +2,7 @@
 -- restore, when the OIDs differ, the one whose trigger calls it. Declared immutable, so that
 -- PostgreSQL evaluates it when it plans and not for every write.
 CREATE OR REPLACE FUNCTION threadline.captured_relation(audited_table integer, built_for oid) RETURNS oid
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_function oid := to_regproc('threadline.capture_' || audited_table);
 BEGIN

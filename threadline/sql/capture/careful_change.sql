@@ -6,9 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.careful_change(
     table_id integer, old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
 )
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF plain THEN
         BEGIN

@@ -3,9 +3,7 @@
 -- settings are not trusted: posting checks that the entry exists and is of the same database
 -- transaction.
 CREATE OR REPLACE FUNCTION threadline.current_transaction() RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_context text := coalesce(current_setting('threadline.context', true), '');
     tl_transaction bigint := CASE WHEN current_setting('threadline.transaction_context', true) = tl_context

@@ -1,7 +1,6 @@
 -- Returns threadline.fingerprint() without some columns, given by their numbers.
 CREATE OR REPLACE FUNCTION threadline.fingerprint_but(target regclass, others smallint[]) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT md5(coalesce(

@@ -1,7 +1,6 @@
 -- Returns the generation expression of a column; NULL if it has none.
 CREATE OR REPLACE FUNCTION threadline.generation_of(relation oid, column_number smallint) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT threadline.deparsed_expression(d.adbin, d.adrelid)

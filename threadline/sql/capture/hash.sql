@@ -4,9 +4,7 @@
 -- as one expression, because PostgreSQL would inline that into the expressions of capture and
 -- plan each as a query, which takes three times as long for a single row.
 CREATE OR REPLACE FUNCTION threadline.hash(key_id integer, value jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_text text := value #>> '{}';
     tl_hash text;

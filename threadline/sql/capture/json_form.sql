@@ -4,9 +4,7 @@
 -- the text from its output function. A json value that has no form in jsonb keeps its text, and
 -- money, whose text depends on the locale, is a number.
 CREATE OR REPLACE FUNCTION threadline.json_form(type oid, reference text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $form$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $form$
 BEGIN
     RETURN (
         SELECT format(

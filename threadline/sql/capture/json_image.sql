@@ -3,8 +3,7 @@
 -- other is kept as a string that holds the text. A json string is always kept that way, so that a
 -- string in the place of a json column is always a text of json.
 CREATE OR REPLACE FUNCTION threadline.json_image(value json) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE
-AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     IF value::pg_catalog.jsonb::pg_catalog.text OPERATOR(pg_catalog.=) value::pg_catalog.text
        AND pg_catalog.jsonb_typeof(value::pg_catalog.jsonb) OPERATOR(pg_catalog.<>) 'string' THEN

@@ -1,8 +1,7 @@
 -- Returns the primary key of a relation, in key order; empty if it has none.
 CREATE OR REPLACE FUNCTION threadline.key_columns_of(target regclass)
 RETURNS TABLE (name text, type regtype)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT a.attname::text, a.atttypid::regtype
     FROM pg_index AS i

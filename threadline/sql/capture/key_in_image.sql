@@ -1,9 +1,7 @@
 -- Returns the record key from a row's image. Blanks at the end of a char(n) are not part of its
 -- value.
 CREATE OR REPLACE FUNCTION threadline.key_in_image(image jsonb, key_columns text[], key_types text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_parts text[] := '{}';
     tl_part text;

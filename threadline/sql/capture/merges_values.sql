@@ -1,8 +1,7 @@
 -- Returns whether to_jsonb() may give one value for two different ones: for -0 and 0, and for
 -- arrays that differ in their bounds.
 CREATE OR REPLACE FUNCTION threadline.merges_values(type oid) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT

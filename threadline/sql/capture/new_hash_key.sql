@@ -1,8 +1,7 @@
 -- Creates a key of 32 random bytes and returns the id under which it is kept. UUIDs come from
 -- PostgreSQL's strong random source, 122 bits each.
 CREATE OR REPLACE FUNCTION threadline.new_hash_key() RETURNS integer
-LANGUAGE sql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     INSERT INTO threadline.hash_keys (inner_key, outer_key)
     SELECT threadline.hash_pad(key, 54), threadline.hash_pad(key, 92)

@@ -1,9 +1,7 @@
 -- Notes that the running transaction writes to a table while capture is suspended: what was
 -- recorded of the table before does not show its later state.
 CREATE OR REPLACE FUNCTION threadline.note_suspended(audited_table integer) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM threadline.suspended_writes AS w

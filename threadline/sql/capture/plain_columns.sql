@@ -3,9 +3,7 @@
 -- threadline.is_plain_type(). Declared immutable and called only with constants, so that PostgreSQL
 -- evaluates it once, when it plans the query around it, and again after any change of the relation.
 CREATE OR REPLACE FUNCTION threadline.plain_columns(relation oid, pinned text[], apart boolean) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF current_setting('transaction_isolation') = 'read committed' AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) AND NOT EXISTS (
         SELECT

@@ -2,8 +2,7 @@
 -- a role other than a superuser or the owner of the audit: the planner evaluates constants in the
 -- expressions of indexes, statistics and partition keys with the rights of the caller.
 CREATE OR REPLACE FUNCTION threadline.plans_foreign_code(target regclass) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH relation AS (
         SELECT target::oid AS oid

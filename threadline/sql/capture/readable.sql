@@ -4,8 +4,7 @@
 -- of the owner. The rows of a foreign partition are read with the rights of whoever writes, which
 -- the owner does not have on the other server.
 CREATE OR REPLACE FUNCTION threadline.readable(target regclass) RETURNS regclass
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.oid::regclass
     FROM (VALUES (target, 1), (pg_partition_root(target), 2)) AS candidate (relation, ordinal)

@@ -3,9 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.redacted_change(
     INOUT old_row jsonb, INOUT new_row jsonb, redaction jsonb, OUT changed text[]
 )
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_plain text[];
     tl_old jsonb := old_row;

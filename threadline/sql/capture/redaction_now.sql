@@ -6,8 +6,7 @@
 -- function: nothing here depends on rows that may be missing. Declared immutable and called only
 -- with constants, so that PostgreSQL evaluates it when it plans and not for every write.
 CREATE OR REPLACE FUNCTION threadline.redaction_now(relation oid, built_for jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     WITH known AS (

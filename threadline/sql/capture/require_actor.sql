@@ -1,8 +1,6 @@
 -- Refuses a write without a known actor on a table audited with require_actor.
 CREATE OR REPLACE FUNCTION threadline.require_actor(audited_table integer) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_table threadline.audited_tables;
     tl_context record;

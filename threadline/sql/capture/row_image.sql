@@ -1,9 +1,7 @@
 -- Returns any row, or value of a composite type, as JSON. Never fails because of a value; what a
 -- server or another transaction causes is the writer's to see.
 CREATE OR REPLACE FUNCTION threadline.row_image(image_of anyelement) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_relation regclass := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = threadline.base_type(pg_typeof(image_of)));
     tl_image jsonb;

@@ -2,9 +2,7 @@
 -- independent of the session that writes it. Each pinned setting adds cost to every call of a
 -- function, so a table has only those that its types need; a table with an unknown type has all.
 CREATE OR REPLACE FUNCTION threadline.settings_needed(relation oid) RETURNS text[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT coalesce(array_agg(setting.name ORDER BY setting.name), '{}')

@@ -1,7 +1,6 @@
 -- Returns the action that suspended capture in this session; NULL if capture is not suspended.
 CREATE OR REPLACE FUNCTION threadline.suspended_session() RETURNS bigint
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT s.action_id
     FROM threadline.session_suspensions AS s

@@ -3,9 +3,7 @@
 -- a schema, or created by hand, records nothing, because the write was not on the audited table;
 -- threadline.table_drift() reports it.
 CREATE OR REPLACE FUNCTION threadline.withheld(audited_table integer, target oid, trigger_name name, built_for oid) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_captured oid := threadline.captured_relation(audited_table, built_for);
 BEGIN

@@ -1,9 +1,7 @@
 -- Returns the images of an update without the long values that stay the same: they are not needed,
 -- unless the key of the record changes. Equal means the same bytes, because jsonb takes 1.0 for 1.00.
 CREATE OR REPLACE FUNCTION threadline.without_unchanged(table_id integer, INOUT old_row jsonb, INOUT new_row jsonb, changed text[])
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_key text[] := (SELECT t.key_columns FROM threadline.audited_tables AS t WHERE t.id = table_id);
     tl_unchanged text[];

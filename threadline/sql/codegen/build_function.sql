@@ -2,9 +2,7 @@
 -- create a trigger that calls it: it records only changes of its own table made through its own
 -- triggers, so that the table's owner can attach partitions.
 CREATE OR REPLACE FUNCTION threadline.build_function(audited_table integer, target regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_source text := threadline.capture_source(audited_table, target);
 BEGIN

@@ -1,7 +1,6 @@
 -- Returns the source of a table's capture function.
 CREATE OR REPLACE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $capture_source$
 DECLARE

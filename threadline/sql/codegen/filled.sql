@@ -1,8 +1,6 @@
 -- Returns a template with its holes, {name}, filled.
 CREATE OR REPLACE FUNCTION threadline.filled(template text, holes jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_parts text[] := string_to_array(template, '{');
     tl_name text;

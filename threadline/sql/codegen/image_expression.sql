@@ -1,8 +1,7 @@
 -- Returns SQL for the image of a row called row_name. No other function decides which values of a
 -- row may be recorded. Each column is named, so that no unnamed column is recorded.
 CREATE OR REPLACE FUNCTION threadline.image_expression(audited_table integer, target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     -- No function takes more than 100 arguments.
     SELECT coalesce(string_agg(format('jsonb_build_object(%s)', fifty.members), ' || ' ORDER BY fifty.number), '''{}''::jsonb')

@@ -2,8 +2,7 @@
 -- for which threadline.row_image() is needed; NULL if the table has no such rows: only lists of
 -- json have other limits than jsonb, and only rows stored out of line can be too large for it.
 CREATE OR REPLACE FUNCTION threadline.image_hazard(target regclass, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(hazard.sql, ' OR ')
     FROM (

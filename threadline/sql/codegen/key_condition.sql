@@ -7,8 +7,7 @@
 -- not find and which only a superuser can have created. Values that citext or a collation treats
 -- as equal are distinguished by their text.
 CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, record_key text, row_name text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- Planning it, or compiling it, takes a hundred times as long as running it.
 SET plan_cache_mode = force_generic_plan
 SET jit = off

@@ -1,8 +1,7 @@
 -- Returns SQL for the record key of a row called row_name. Only long values, which are few, call
 -- a function. Two keys that the column's collation treats as equal are two keys.
 CREATE OR REPLACE FUNCTION threadline.key_expression(audited_table integer, row_name text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE count(*)
         WHEN 0 THEN 'NULL::text'

@@ -1,9 +1,7 @@
 -- Returns SQL for the image of a live row called row_name, redacted by the table's policy. Must
 -- run with capture's settings.
 CREATE OR REPLACE FUNCTION threadline.live_expression(audited_table integer, target regclass, row_name text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_hazard text := threadline.image_hazard(target, row_name);
 BEGIN

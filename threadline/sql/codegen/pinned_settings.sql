@@ -3,8 +3,7 @@
 -- contains; testing for the absence of a word would not be safe, because a column name can
 -- contain any word. Hashing instants needs the time zone; otherwise it is applied later.
 CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT concat_ws(' ',
         CASE WHEN strpos(source, 'tl_careful') > 0

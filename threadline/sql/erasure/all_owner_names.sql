@@ -1,7 +1,6 @@
 -- Returns every name in a result of threadline.owner_names().
 CREATE OR REPLACE FUNCTION threadline.all_owner_names(owner_names jsonb) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(array_agg(DISTINCT n.name), '{}')
     FROM jsonb_each(owner_names) AS o

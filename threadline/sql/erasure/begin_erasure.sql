@@ -19,8 +19,7 @@ CREATE OR REPLACE FUNCTION threadline.begin_erasure(
     actor_id   text     DEFAULT NULL,
     actions    bigint[] DEFAULT NULL
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column

@@ -5,9 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.changes_of_person(
     plan jsonb, keys text[], key text, INOUT owners jsonb, after_id bigint, at_most bigint, with_pending boolean,
     OUT change threadline.audit_changes, OUT before boolean, OUT after boolean
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;

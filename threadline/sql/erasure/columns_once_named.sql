@@ -1,8 +1,7 @@
 -- Returns what became of the columns of a table that once had a name, as in a plan: the present
 -- names as "columns", and as "gone" those that were dropped before another column got the name.
 CREATE OR REPLACE FUNCTION threadline.columns_once_named(audited_table integer, name text) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE line AS (
         SELECT NULL::timestamptz AS since, r.former_name, r.name, r.renamed_at

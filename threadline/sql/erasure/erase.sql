@@ -7,8 +7,7 @@
 -- erasure continues from its last batch. If anything is under a hold, the whole erasure is
 -- refused.
 CREATE OR REPLACE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 #variable_conflict use_column

@@ -1,8 +1,7 @@
 -- Erases the person's values in the next changes of one record, for an erasure, and returns the
 -- number of changes it read.
 CREATE OR REPLACE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

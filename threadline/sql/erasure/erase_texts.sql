@@ -1,9 +1,7 @@
 -- Erases the free text of the actor of an erasure and of its actions, and returns the number of
 -- actions and transactions.
 CREATE OR REPLACE FUNCTION threadline.erase_texts(run threadline.erasures, at_most bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_mark text := 'erased:' || run.id;
     tl_actions bigint;

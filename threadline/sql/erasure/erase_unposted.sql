@@ -1,9 +1,7 @@
 -- Erases in the entries that could not be posted: in their images, which are of whole rows, and
 -- the text of their contexts, if the erasure is also of an actor.
 CREATE OR REPLACE FUNCTION threadline.erase_unposted(run threadline.erasures) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_mark jsonb := to_jsonb('erased:' || run.id);
 BEGIN

@@ -1,9 +1,7 @@
 -- Returns a context of the journal with a mark instead of its metadata and its address, or instead
 -- of all its text if it cannot be read.
 CREATE OR REPLACE FUNCTION threadline.erased_context(context text, occurred_at timestamptz, mark text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_read record := threadline.read_context(context, occurred_at);
     tl_epoch text := extract(epoch FROM occurred_at)::text;

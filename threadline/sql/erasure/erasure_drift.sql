@@ -1,8 +1,7 @@
 -- Returns erasures that are not done, values of their persons that were recorded since, and changes
 -- that may be of their persons.
 CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

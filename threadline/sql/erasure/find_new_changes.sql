@@ -1,9 +1,7 @@
 -- Searches the changes posted since for more changes of the person of an erasure and returns the
 -- number of changes it read.
 CREATE OR REPLACE FUNCTION threadline.find_new_changes(run threadline.erasures, at_most bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_seen bigint;
     tl_position bigint;

@@ -1,9 +1,7 @@
 -- Searches the next changes of a table for records that belonged to the person of an erasure and
 -- returns the number of changes it read; a number below `at_most` means the end of the table.
 CREATE OR REPLACE FUNCTION threadline.find_records(run threadline.erasures, plan jsonb, at_most bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
     tl_former jsonb := threadline.owner_names(plan);

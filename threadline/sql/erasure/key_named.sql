@@ -2,9 +2,7 @@
 -- that of a plan. The values 'ADA' and 'Ada' of a citext name the same record, as do 42 and 42.00
 -- of a numeric. Called for each change that is read, so it must not contain a query.
 CREATE OR REPLACE FUNCTION threadline.key_named(value jsonb, key_type text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_text text := threadline.key_text(value);
 BEGIN

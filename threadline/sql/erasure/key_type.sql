@@ -1,8 +1,7 @@
 -- Returns how values name the records of a table, for threadline.key_named(): the type under any
 -- domain of its key; 'case-insensitive' if that compares without regard to case.
 CREATE OR REPLACE FUNCTION threadline.key_type(target regclass) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE

@@ -1,8 +1,7 @@
 -- Returns the names under which images contain the columns of a table that the audit knows, also
 -- dropped ones, as threadline.names_over_time() does.
 CREATE OR REPLACE FUNCTION threadline.known_names(audited_table integer) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT threadline.names_over_time(t.id, ARRAY(

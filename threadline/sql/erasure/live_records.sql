@@ -2,9 +2,7 @@
 -- returns them, in a column of `former`, which is threadline.owner_names(); none if the caller may
 -- not read them.
 CREATE OR REPLACE FUNCTION threadline.live_records(audited_table integer, former jsonb, keys text[], key_type text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_relation regclass := threadline.readable(threadline.locate_table(audited_table));
     tl_by text[] := ARRAY(SELECT unnest((f.value -> -1 ->> 'names')::text[]) FROM jsonb_each(former) AS f);

@@ -3,9 +3,7 @@
 -- after; and those of `gone`, [{"name", "at"}], which were dropped before another column got the
 -- name at this instant. The last entry has the names of the table itself.
 CREATE OR REPLACE FUNCTION threadline.names_over_time(audited_table integer, names text[], gone jsonb, named_at timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     tl_steps jsonb;

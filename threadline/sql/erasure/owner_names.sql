@@ -1,8 +1,7 @@
 -- Returns the names that each column of a plan had that names the person, as
 -- threadline.names_over_time() does: {"user_id": [...]}.
 CREATE OR REPLACE FUNCTION threadline.owner_names(plan jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     SELECT coalesce(jsonb_object_agg(b.label, threadline.names_over_time((plan -> 'table_id')::integer, b.names, b.gone, (plan ->> 'at')::timestamptz)), '{}')

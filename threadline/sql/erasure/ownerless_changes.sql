@@ -1,9 +1,7 @@
 -- Returns the changes with personal values of a table of a plan whose owner is unknown, because a
 -- legal hold kept them, and a purge removed the changes before them that named it.
 CREATE OR REPLACE FUNCTION threadline.ownerless_changes(plan jsonb) RETURNS SETOF bigint
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_names jsonb := threadline.erased_names(plan);

@@ -3,9 +3,7 @@
 -- before its first change after that one: before, the primary key of the table was another, and
 -- the key that of another record.
 CREATE OR REPLACE FUNCTION threadline.owners_before(audited_table integer, record_key text, former jsonb, key_type text, since bigint DEFAULT 0) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     tl_owners jsonb := '{}';

@@ -3,8 +3,7 @@
 -- "by" and "by_gone": those that name the record, "itself": whether it is the table of the record,
 -- "at": when these were the names, "key_type": see threadline.key_type()}].
 CREATE OR REPLACE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

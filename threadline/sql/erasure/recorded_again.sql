@@ -1,7 +1,6 @@
 -- Returns the changes that recorded values of the person of an erasure after it.
 CREATE OR REPLACE FUNCTION threadline.recorded_again(erasure bigint) RETURNS TABLE (table_id integer, id bigint)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- As text: a parsed body is shown differently after a restore.
 AS $$
     WITH run AS MATERIALIZED (

@@ -1,8 +1,6 @@
 -- Fails if a legal hold keeps data that would be erased.
 CREATE OR REPLACE FUNCTION threadline.refuse_held(run threadline.erasures) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_hold threadline.legal_holds;
 BEGIN

@@ -1,8 +1,6 @@
 -- Fails if the owner of a record is unknown: no change shows it, and the row cannot be read.
 CREATE OR REPLACE FUNCTION threadline.refuse_unknown(plan jsonb) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_table integer := (plan -> 'table_id')::integer;
     tl_relation regclass := threadline.locate_table(tl_table);

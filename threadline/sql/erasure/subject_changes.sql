@@ -2,9 +2,7 @@
 -- without the sides of them that belong to others (GDPR, article 15). The policies name those
 -- rows; without a policy, the changes of the record itself are returned.
 CREATE OR REPLACE FUNCTION threadline.subject_changes(target regclass, record_key text) RETURNS SETOF threadline.audit_changes
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));

@@ -1,9 +1,7 @@
 -- Returns the keys that the record of a person has had. Fails if other records had one of them, also
 -- before the primary key of the table changed.
 CREATE OR REPLACE FUNCTION threadline.subject_keys(audited_table integer, record_key text) RETURNS text[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_keys text[] := threadline.keys_of_record(audited_table, subject_keys.record_key);
     tl_is_shared boolean;

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.texts_left(
     erasure bigint,
     OUT actor_type text, OUT actor_id text, OUT actions bigint, OUT transactions bigint
 ) RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT actor.type, actor.id, acted.actions, wrote.transactions
     FROM threadline.erasures AS e

@@ -1,8 +1,6 @@
 -- Returns an image without the erased values that the columns of a row type cannot hold.
 CREATE OR REPLACE FUNCTION threadline.without_marks(image jsonb, of_type regtype) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF strpos(image::text, '"erased:') = 0 THEN
         RETURN image;

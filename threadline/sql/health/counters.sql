@@ -5,8 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.counters(
     OUT changes_last_day bigint, OUT bytes_last_day bigint, OUT ledger_bytes bigint,
     OUT recent_transactions bigint, OUT unattributed_transactions bigint, OUT oldest_change timestamptz
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

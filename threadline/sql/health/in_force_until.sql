@@ -2,8 +2,7 @@
 -- never was. This shows whether a process that expects the policy is older than the database, as
 -- in a rolling deploy, or newer.
 CREATE OR REPLACE FUNCTION threadline.in_force_until(audited_table integer, policy jsonb) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT max(a.occurred_at)
     FROM threadline.audit_actions AS a

@@ -2,9 +2,7 @@
 -- binary search of a few dozen look-ups in a ledger of any size, and so an estimate: positions
 -- are in the order of visibility, not of capture.
 CREATE OR REPLACE FUNCTION threadline.position_at(instant timestamptz) RETURNS bigint
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_low bigint := 0;
     tl_high bigint := coalesce((SELECT max(c.position) FROM threadline.ledger_changes AS c), 0);

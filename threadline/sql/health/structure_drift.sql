@@ -3,8 +3,7 @@
 -- check every few seconds; threadline.table_drift() compares the capture functions and the
 -- audit's own objects, too.
 CREATE OR REPLACE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET jit = off
 AS $$

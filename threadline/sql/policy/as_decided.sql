@@ -1,8 +1,7 @@
 -- Returns the id under which a table is audited if its audit matches a policy in every part; else
 -- NULL. The retention and the subjects are not compared, because capture does not depend on them.
 CREATE OR REPLACE FUNCTION threadline.as_decided(target regclass, policy jsonb) RETURNS integer
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT t.id
     FROM threadline.audited_tables AS t

@@ -1,9 +1,7 @@
 -- Fails for a policy that would record a column which is redacted now and had another name,
 -- unless the policy names it: a policy that lost the former name does not decide to record it.
 CREATE OR REPLACE FUNCTION threadline.ask_about_renamed(target regclass, policy jsonb) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_column record;
 BEGIN

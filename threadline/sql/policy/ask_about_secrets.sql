@@ -1,9 +1,7 @@
 -- Fails for a policy that would record columns whose names suggest a secret without naming them,
 -- unless that policy is in force.
 CREATE OR REPLACE FUNCTION threadline.ask_about_secrets(target regclass, policy jsonb) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);
     tl_said text[] := ARRAY(

@@ -40,8 +40,7 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

@@ -23,9 +23,7 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_before(
     continues     regclass DEFAULT NULL,
     known         text[]  DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_id integer;
     tl_policy jsonb := threadline.under_present_names(target, threadline.policy(

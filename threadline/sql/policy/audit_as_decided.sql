@@ -17,8 +17,7 @@ CREATE OR REPLACE FUNCTION threadline.audit_as_decided(
     subject       jsonb   DEFAULT NULL,
     continues     regclass DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

@@ -3,8 +3,7 @@
 -- dump and restore, also one without data. Not counted: a trigger that a partition has from its
 -- parent, one that it kept when it was detached, and one that threadline.unaudit() disabled.
 CREATE OR REPLACE FUNCTION threadline.audited_table_of(target regclass) RETURNS integer
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT known.id
     FROM threadline.known_table_of(target) AS known (id)

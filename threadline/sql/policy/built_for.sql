@@ -1,8 +1,7 @@
 -- Returns the columns that a table's capture is built for, in the form that is written into the
 -- capture function: redaction must not depend on rows that a restore may leave out.
 CREATE OR REPLACE FUNCTION threadline.built_for(audited_table integer, target regclass) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT jsonb_build_object(

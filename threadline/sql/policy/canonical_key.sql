@@ -4,9 +4,7 @@
 -- keyed hash, and values of types that only an extension or an application can read, stay as they
 -- are.
 CREATE OR REPLACE FUNCTION threadline.canonical_key(audited_table integer, record_key text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_keys text[] := (SELECT t.key_columns FROM threadline.audited_tables AS t WHERE t.id = audited_table);

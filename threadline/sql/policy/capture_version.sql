@@ -2,4 +2,4 @@
 -- version.
 CREATE OR REPLACE FUNCTION threadline.capture_version() RETURNS integer
 LANGUAGE sql IMMUTABLE
-RETURN 2;
+RETURN 1;

@@ -1,8 +1,6 @@
 -- Fails for a relation that cannot be audited.
 CREATE OR REPLACE FUNCTION threadline.check_auditable(target regclass) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_class pg_class;
     tl_schema text;

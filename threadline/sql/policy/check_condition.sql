@@ -2,8 +2,7 @@
 -- the caller may not have written it. Without quoted text, comments and other quoting, an
 -- expression closes no parenthesis that it did not open.
 CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET standard_conforming_strings = on
 AS $$
 DECLARE

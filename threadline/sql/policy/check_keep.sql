@@ -1,8 +1,6 @@
 -- Fails for a value that is not a length of time, or is below the floor in threadline.retention.
 CREATE OR REPLACE FUNCTION threadline.check_keep(target regclass, keep text) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_keep interval;
     tl_floor interval := (SELECT r.floor FROM threadline.retention AS r);

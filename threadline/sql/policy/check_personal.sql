@@ -1,8 +1,7 @@
 -- Fails for columns that the table does not have or that are part of its primary key, and for
 -- subjects that are not tables, or whose records a column cannot name.
 CREATE OR REPLACE FUNCTION threadline.check_personal(target regclass, policy jsonb, redacted text[]) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

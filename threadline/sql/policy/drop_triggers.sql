@@ -1,9 +1,7 @@
 -- Removes a table's own capture triggers, except those that its capture needs. A trigger that is
 -- no longer needed is disabled and not dropped, because dropping it would block readers.
 CREATE OR REPLACE FUNCTION threadline.drop_triggers(target regclass, but_of integer DEFAULT 0) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_trigger record;
 BEGIN

@@ -1,7 +1,6 @@
 -- Runs the part of threadline.unaudit() that needs the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.enforce_policy(
     target regclass, policy jsonb, keyless boolean DEFAULT false, continues regclass DEFAULT NULL
 ) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

@@ -12,8 +12,7 @@ CREATE OR REPLACE FUNCTION threadline.expected_triggers(
     audited_table integer, target regclass, condition text DEFAULT NULL,
     OUT relation regclass, OUT name text, OUT inherited boolean, OUT definition text
 ) RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 BEGIN ATOMIC

@@ -3,8 +3,7 @@
 -- former name of a renamed one until its threadline.refresh(), if no other table has that name now;
 -- NULL if it never was audited.
 CREATE OR REPLACE FUNCTION threadline.find_audited_table(quoted_name text) RETURNS integer
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     -- Looked up under the caller's search_path, as the caller's own queries are.
     tl_relation regclass := pg_catalog.to_regclass(quoted_name);

@@ -1,8 +1,7 @@
 -- Returns the id of a table that was audited under this name and no longer exists: the newest one
 -- whose capture function no table's trigger calls. A table that was renamed keeps its history.
 CREATE OR REPLACE FUNCTION threadline.former_table(schema_name text, table_name text) RETURNS integer
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT t.id
     FROM threadline.audited_tables AS t

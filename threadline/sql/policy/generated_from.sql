@@ -1,7 +1,6 @@
 -- Returns the generated columns of a table that are made from some of its columns.
 CREATE OR REPLACE FUNCTION threadline.generated_from(target regclass, columns text[]) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(array_agg(DISTINCT made.attname::text), '{}')
     FROM pg_attribute AS made

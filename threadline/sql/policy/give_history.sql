@@ -1,8 +1,7 @@
 -- Gives the history of an audited table to the table that replaces it, as the owner of the audit,
 -- for threadline.audit(continues => ...).
 CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -3,9 +3,7 @@
 -- acts for the table's owner. Runs with the caller's rights, so that only a role that may grant
 -- on the table can hand it over.
 CREATE OR REPLACE FUNCTION threadline.hand_over(target regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_owner regrole := (SELECT nspowner FROM pg_namespace WHERE nspname = 'threadline');
     tl_class pg_class;

@@ -1,8 +1,7 @@
 -- Returns whether there is a key for each column of a table that is recorded as a keyed hash; a
 -- restore may have left them out.
 CREATE OR REPLACE FUNCTION threadline.hash_keys_match(audited_table integer) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT NOT EXISTS (
         SELECT

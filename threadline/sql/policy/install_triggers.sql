@@ -1,8 +1,7 @@
 -- Creates the capture triggers of a table and its partitions. Matching triggers are kept, which
 -- avoids the lock for creating them.
 CREATE OR REPLACE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 AS $$

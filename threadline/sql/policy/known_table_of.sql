@@ -1,9 +1,7 @@
 -- Returns the id under which a table is or was audited, by its row trigger; NULL if it has no
 -- such trigger, or that of another table, by a copy of its schema or by hand.
 CREATE OR REPLACE FUNCTION threadline.known_table_of(target regclass) RETURNS integer
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT known.id

@@ -1,8 +1,7 @@
 -- Returns why one column of another table cannot name the records of a table; NULL if it can.
 -- `policy` is one that the table gets now.
 CREATE OR REPLACE FUNCTION threadline.not_nameable(target regclass, policy jsonb DEFAULT NULL) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT CASE
         WHEN cardinality(k.names) = 0 THEN 'it has no primary key'

@@ -1,9 +1,7 @@
 -- Notes columns of a policy that the table does not have now, so that a column of that name is
 -- redacted from the moment it comes back.
 CREATE OR REPLACE FUNCTION threadline.note_absent(target regclass, policy jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN

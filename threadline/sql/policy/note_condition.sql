@@ -3,8 +3,7 @@
 -- records. A trigger created by hand under the name is taken for that of threadline.audit(), so
 -- the function records what it noted.
 CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 AS $$

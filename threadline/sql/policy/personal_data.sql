@@ -3,8 +3,7 @@
 -- because values of dropped columns are still on record. "gone" has the dropped columns whose name
 -- another column has now, [{"name", "at", "subject"}], and "dropped" all dropped columns.
 CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, policy jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -1,8 +1,7 @@
 -- How a column is stored: plain, hash, mask or exclude. A generated column repeats
 -- what it is made from, and is treated as the most secret of that.
 CREATE OR REPLACE FUNCTION threadline.policy_of_column(target regclass, column_number smallint, policy jsonb) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH source AS (
         SELECT a.attname::text AS name, a.attnum = column_number AS itself

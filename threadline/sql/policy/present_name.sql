@@ -1,9 +1,7 @@
 -- Returns the present name of a column that had another one when a policy named it; NULL if the
 -- column is gone. Follows the renames that the audit noted, and those since.
 CREATE OR REPLACE FUNCTION threadline.present_name(target regclass, former_name text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
     tl_columns jsonb;

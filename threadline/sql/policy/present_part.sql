@@ -1,7 +1,6 @@
 -- Returns a policy without the columns that a table does not have.
 CREATE OR REPLACE FUNCTION threadline.present_part(target regclass, policy jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH present AS (
         SELECT array_agg(c.name) AS names FROM threadline.columns_of(target) AS c

@@ -2,8 +2,7 @@
 -- the tables: their writers continue, each write with the old function or the new one. The policy
 -- of a table stays, also where its columns changed since; threadline.refresh() handles those.
 CREATE OR REPLACE FUNCTION threadline.rebuild_captures() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET standard_conforming_strings = on
 SET quote_all_identifiers = off
 AS $$

@@ -3,9 +3,7 @@
 -- that capture pins, so that both write an instant, an interval or a byte string the same way.
 -- Blanks at the end of a char(n) are not part of its value.
 CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_part record;
     tl_text text;

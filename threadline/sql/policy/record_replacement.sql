@@ -2,8 +2,7 @@
 -- rows that differ in a column that both have with the same type. Runs as the owner of the audit,
 -- for threadline.audit(continues => ...).
 CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target regclass) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
 SET jit = off

@@ -4,8 +4,7 @@
 -- new column of a table with redaction has a name that suggests a secret: it is not recorded until
 -- a policy decides about it.
 CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

@@ -8,9 +8,7 @@
 -- Writers of the tables that differ wait until the transaction ends; to avoid that, call
 -- threadline.refresh() for one table at a time.
 CREATE OR REPLACE FUNCTION threadline.refresh_all(OUT relation text, OUT error text) RETURNS SETOF record
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_command text;
 BEGIN

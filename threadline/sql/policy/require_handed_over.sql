@@ -1,9 +1,7 @@
 -- Fails unless the table is the owner's, or was handed over by a role that may; for functions
 -- that run as the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.require_handed_over(target regclass) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT

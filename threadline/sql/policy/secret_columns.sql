@@ -2,8 +2,7 @@
 -- boolean and time columns cannot, and a number only if it could be a PIN or the like. A column
 -- that refers to another table is judged by the name of the column that it refers to.
 CREATE OR REPLACE FUNCTION threadline.secret_columns(target regclass) RETURNS TABLE (number smallint, name text)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.number, c.name
     FROM threadline.columns_of(target) AS c

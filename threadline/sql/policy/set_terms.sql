@@ -1,7 +1,6 @@
 -- Sets the retention and the subjects of a table to those of a policy; the rest of its own stays.
 CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, policy jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

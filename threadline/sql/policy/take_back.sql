@@ -1,8 +1,6 @@
 -- Revokes what threadline.hand_over() granted: the proof, or everything.
 CREATE OR REPLACE FUNCTION threadline.take_back(target regclass, privileges text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_owner regrole := (SELECT nspowner FROM pg_namespace WHERE nspname = 'threadline');
 BEGIN

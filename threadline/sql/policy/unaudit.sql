@@ -2,9 +2,7 @@
 -- dropped: dropping them would block readers, and they identify the table when it is audited
 -- again, also under another name.
 CREATE OR REPLACE FUNCTION threadline.unaudit(target regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_trigger record;
     tl_id integer;

@@ -2,8 +2,7 @@
 -- to record: they came after the capture of a table with redaction was built, and are left
 -- unrecorded until then.
 CREATE OR REPLACE FUNCTION threadline.undecided_columns(audited_table integer, target regclass, policy jsonb) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT ARRAY(
         SELECT s.name

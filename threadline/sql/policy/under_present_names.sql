@@ -1,8 +1,7 @@
 -- Returns a policy with the present names of columns that were renamed since it was written.
 -- Columns that are gone keep their names.
 CREATE OR REPLACE FUNCTION threadline.under_present_names(target regclass, policy jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_object_agg(option.key, CASE
         WHEN option.key = 'subject' THEN (

@@ -8,9 +8,7 @@ CREATE OR REPLACE FUNCTION threadline.unnoted_renames(
     audited_table integer, target oid,
     OUT former_name text, OUT name text, OUT renamed_at timestamptz
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     IF NOT EXISTS (

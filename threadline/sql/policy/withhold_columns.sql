@@ -1,8 +1,7 @@
 -- Leaves columns of an audited table unrecorded until a policy or threadline.refresh() decides
 -- about them, like columns of a table with redaction that came after its policy.
 CREATE OR REPLACE FUNCTION threadline.withhold_columns(target regclass, numbers smallint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -1,9 +1,7 @@
 -- Returns the transactions of which some writes were captured in another order than they happened
 -- in, up to an entry and within a range of places; perhaps others, too.
 CREATE OR REPLACE FUNCTION threadline.disordered_transactions(up_to bigint, lowest tid, highest tid) RETURNS SETOF xid8
-LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM threadline.journal AS n

@@ -3,8 +3,7 @@
 --
 -- Uses hash joins, because the journal has no index.
 CREATE OR REPLACE FUNCTION threadline.end_of_batch(up_to bigint) RETURNS bigint
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET enable_nestloop = off
 SET enable_mergejoin = off

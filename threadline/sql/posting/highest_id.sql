@@ -1,7 +1,6 @@
 -- Returns the highest id in the ledger, from its newest rows.
 CREATE OR REPLACE FUNCTION threadline.highest_id() RETURNS bigint
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT greatest(
         (SELECT max(x.id) FROM threadline.ledger_transactions AS x),

@@ -2,8 +2,7 @@
 -- writing session, because pinning the zone would add cost to every write. For
 -- threadline.pending_changes(), which has the settings pinned: here each image would pay.
 CREATE OR REPLACE FUNCTION threadline.in_utc(image jsonb, instants text[]) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     tl_name text;
     tl_value text;

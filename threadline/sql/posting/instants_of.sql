@@ -4,9 +4,7 @@
 -- PL/pgSQL, because an SQL function is planned for each call, which took a fifth of a call of
 -- threadline.post() for one entry.
 CREATE OR REPLACE FUNCTION threadline.instants_of(audited_table integer) RETURNS text[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT pg_catalog.array_agg(DISTINCT c.name)

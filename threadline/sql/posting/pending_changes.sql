@@ -13,8 +13,7 @@ RETURNS TABLE (
     id bigint, transaction_id bigint, captured_at timestamptz, table_id integer, statement integer, op "char",
     record_key text, previous_key text, changed_from jsonb, changed_to jsonb, row_data jsonb
 )
-LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, threadline, pg_temp
 SET timezone = 'UTC'
 SET jit = off
 -- The journal can be empty at one moment and full at the next, so no estimate holds.

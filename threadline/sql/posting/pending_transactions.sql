@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.pending_transactions(
     up_to bigint DEFAULT 9223372036854775807, lowest tid DEFAULT '(0,0)', highest tid DEFAULT '(4294967295,65535)'
 ) RETURNS SETOF threadline.ledger_transactions
-LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 -- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off

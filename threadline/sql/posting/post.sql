@@ -11,8 +11,7 @@
 -- 10,000 entries or, if more than 100,000 wait, a tenth of them, up to 200,000. Writes of which the
 -- order differs from that of their capture are moved together, so that it can be more.
 CREATE OR REPLACE FUNCTION threadline.post(at_most integer DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET enable_nestloop = on
 -- A batch fits.

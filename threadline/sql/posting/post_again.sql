@@ -1,9 +1,7 @@
 -- Moves entries that were set aside back into the journal, to be posted again after the obstacle
 -- is removed. Returns their number.
 CREATE OR REPLACE FUNCTION threadline.post_again() RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_count bigint;
 BEGIN

@@ -1,9 +1,7 @@
 -- Moves all visible entries into the ledger and waits for other sessions that post; called before
 -- a change of what the reading of entries depends on.
 CREATE OR REPLACE FUNCTION threadline.post_all() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_position bigint;
     tl_posted bigint;

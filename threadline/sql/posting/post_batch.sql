@@ -5,9 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.post_batch(
     up_to bigint, last_position bigint, whole boolean DEFAULT true, OUT moved bigint, OUT posted bigint
 )
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     WITH waiting AS MATERIALIZED (
         SELECT min(j.ctid) FILTER (WHERE j.id <= up_to) AS lowest, max(j.ctid) FILTER (WHERE j.id <= up_to) AS highest,

@@ -7,8 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.read_context(
     OUT actor_type text, OUT actor_id text, OUT actor_origin text, OUT request_id text, OUT correlation_id text,
     OUT job_id text, OUT source text, OUT remote_ip inet, OUT meta jsonb, OUT context_error text
 )
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     tl_said text := context;
     tl_context jsonb;

@@ -3,9 +3,7 @@
 -- a caller that holds the lock of posting and has set the sequence. Returns whether there were
 -- any.
 CREATE OR REPLACE FUNCTION threadline.renumber_entries() RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_highest bigint := threadline.highest_id();
 BEGIN

@@ -11,9 +11,7 @@
 --
 -- In PL/pgSQL, so that the recursive query is only prepared if there are such writes.
 CREATE OR REPLACE FUNCTION threadline.reordered_entries(up_to bigint, lowest tid, highest tid, OUT id bigint, OUT shown_id bigint) RETURNS SETOF record
-LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_transactions xid8[] := ARRAY(SELECT threadline.disordered_transactions(up_to, lowest, highest));

@@ -3,8 +3,7 @@
 -- sequences. Sequences that the caller may not read are skipped. Some waiting entries are looked
 -- at, which are older than those that the sequence would number now.
 CREATE OR REPLACE FUNCTION threadline.sequences_behind(OUT sequence regclass, OUT highest bigint) RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT s.sequence, s.highest
     FROM (

@@ -2,9 +2,7 @@
 -- switch-over by logical replication, and the ids of entries that were written meanwhile. Returns
 -- whether any was.
 CREATE OR REPLACE FUNCTION threadline.set_sequences() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_entries regclass := pg_get_serial_sequence('threadline.journal', 'id');
     tl_keys regclass := pg_get_serial_sequence('threadline.hash_keys', 'id');

@@ -8,9 +8,7 @@ CREATE OR REPLACE FUNCTION threadline.unopened_transactions(
     up_to bigint, lowest tid, highest tid,
     OUT entry_transaction bigint, OUT xact_id xid8, OUT occurred_at timestamptz, OUT shown_id bigint
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     IF NOT EXISTS (

@@ -1,9 +1,7 @@
 -- Returns the former names of a table's columns, [{"until": ..., "names": "{...}"}], oldest
 -- first. Those of `dropped` count under a name also before another column got it.
 CREATE OR REPLACE FUNCTION threadline.former_names(audited_table integer, names text[], dropped text[]) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_names text[] := names;
     tl_former jsonb := jsonb_build_array(jsonb_build_object('until', 'infinity', 'names', tl_names::text));

@@ -2,9 +2,7 @@
 -- it had, [{"until": ..., "names": "{...}"}], oldest first. A column that was redacted when it
 -- was dropped stays hidden, also when another one has its name.
 CREATE OR REPLACE FUNCTION threadline.hiding(audited_table integer) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_redacted text[];
     tl_hidden text[];

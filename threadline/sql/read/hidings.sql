@@ -1,9 +1,7 @@
 -- Returns threadline.hiding() of each table that hides anything, by its id. Each query that reads
 -- changes calls it once.
 CREATE OR REPLACE FUNCTION threadline.hidings() RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF threadline.unmasked() THEN
         RETURN NULL;

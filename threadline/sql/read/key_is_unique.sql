@@ -1,8 +1,7 @@
 -- Returns whether the key with which the changes of a table are recorded identifies its rows: until
 -- threadline.refresh() follows a change of the primary key, several rows may have one key.
 CREATE OR REPLACE FUNCTION threadline.key_is_unique(audited_table integer, target regclass) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT

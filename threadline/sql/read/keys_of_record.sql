@@ -1,8 +1,7 @@
 -- Returns every key that a record has had, and those of the records that had one of them; without
 -- those from before the primary key of its table changed.
 CREATE OR REPLACE FUNCTION threadline.keys_of_record(audited_table integer, record_key text) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE keys (key) AS (
         SELECT keys_of_record.record_key COLLATE "C"

@@ -1,8 +1,7 @@
 -- Returns the last AuditTransaction that can have changes captured at an instant or earlier, with
 -- allowance for a clock that was set back.
 CREATE OR REPLACE FUNCTION threadline.last_transaction_by(instant timestamptz) RETURNS bigint
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT id FROM threadline.audit_transactions

@@ -2,8 +2,7 @@
 -- accept, with the error of each, as {"column": "reason"}. For threadline.populate_rows(), which
 -- only detects the mismatch.
 CREATE OR REPLACE FUNCTION threadline.misfits(base anyelement, image jsonb, redacted text[]) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     tl_column record;
     tl_misfits jsonb := '{}';

@@ -5,8 +5,7 @@
 -- not match, each eighth is tried. Planned at each call: a cached plan keeps the row type from
 -- before a change of the table.
 CREATE OR REPLACE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     tl_attempt text := 'SELECT pg_catalog.array_agg(pg_catalog.jsonb_populate_record($1, i.image) ORDER BY i.place)
                         FROM pg_catalog.unnest($2) WITH ORDINALITY AS i (image, place)';

@@ -2,9 +2,7 @@
 -- they hold, because it would take them for strings; amounts of money, which are recorded as
 -- numbers, in the locale of the session.
 CREATE OR REPLACE FUNCTION threadline.readable_images(images jsonb[], of_type regtype) RETURNS jsonb[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_name text;
     tl_is_money boolean;

@@ -1,9 +1,7 @@
 -- Returns an image of a change with a placeholder for each value that threadline.hiding() hides.
 -- NULL, keyed hashes and the marks of erased values stay, because they reveal no value.
 CREATE OR REPLACE FUNCTION threadline.shown_image(image jsonb, hiding jsonb, captured_at timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE STRICT
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_name text;
 BEGIN

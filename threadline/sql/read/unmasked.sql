@@ -1,9 +1,7 @@
 -- Returns whether this transaction reads values recorded before their column was redacted. That
 -- needs an action of threadline.unmask() in the same session, so that it is on record.
 CREATE OR REPLACE FUNCTION threadline.unmasked() RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_action text := coalesce(current_setting('threadline.unmasked', true), '');
 BEGIN

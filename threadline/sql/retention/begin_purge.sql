@@ -3,8 +3,7 @@
 -- on queries about instants before the horizon fail, so that no result depends on the progress of
 -- the run.
 CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -2,8 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.held(
     table_id integer, record_key text, previous_key text, actor_type text, actor_id text, correlation_id text
 ) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT

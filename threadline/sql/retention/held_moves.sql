@@ -1,8 +1,7 @@
 -- Returns the keys to which held records have moved since the hold was placed, or since
 -- threadline.purge() last noted them.
 CREATE OR REPLACE FUNCTION threadline.held_moves(OUT hold bigint, OUT table_id integer, OUT record_keys text[]) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- Moves are few, and have an index of their own.
 SET enable_seqscan = off
 SET enable_bitmapscan = off

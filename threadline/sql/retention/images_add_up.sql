@@ -1,8 +1,7 @@
 -- Returns whether images of old changes can be merged in one pass: the changes of a record are those
 -- under its key, and count as they were recorded.
 CREATE OR REPLACE FUNCTION threadline.images_add_up(audited_table integer, end_id bigint) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
 AS $$
 BEGIN

@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.keep_ends(
     run threadline.purges, truncated bigint, truncated_in bigint, truncated_at timestamptz
 ) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$

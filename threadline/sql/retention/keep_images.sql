@@ -4,8 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.keep_images(
     run threadline.purges, last_transaction bigint, last_id bigint, end_id bigint, straddling bigint[], up_to_position bigint
 ) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$

@@ -1,8 +1,7 @@
 -- Keeps the images of the next changes of a purge, of many batches at once, before they are removed.
 -- An image is written once for all changes of its record among them, and not once a batch.
 CREATE OR REPLACE FUNCTION threadline.keep_images_ahead(run threadline.purges, at_most bigint) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 -- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
 SET enable_bitmapscan = off

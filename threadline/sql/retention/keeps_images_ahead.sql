@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(
     audited_table integer, horizon timestamptz, at_most bigint, after_transaction bigint, after_id bigint
 ) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE

@@ -8,8 +8,7 @@
 -- continues from its last batch. What is under a hold stays. A call that only keeps the images of
 -- records, for the next thousand batches, returns 0; for ten million changes it takes minutes.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $$
 DECLARE

@@ -1,8 +1,7 @@
 -- Removes one batch of a run of threadline.purge(), which holds its lock; returns the number of
 -- removed changes or actions. Transactions without any remaining changes are removed with them.
 CREATE OR REPLACE FUNCTION threadline.purge_batch(run threadline.purges, at_most bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 -- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
 SET enable_bitmapscan = off

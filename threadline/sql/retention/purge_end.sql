@@ -4,8 +4,7 @@
 -- threadline.first_transaction_since(); threadline.straddling() finds those of transactions that
 -- had already lasted an hour.
 CREATE OR REPLACE FUNCTION threadline.purge_end(horizon timestamptz) RETURNS bigint
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT x.id FROM threadline.ledger_transactions AS x WHERE x.opened_at >= horizon - interval '3 hours' ORDER BY x.opened_at LIMIT 1),

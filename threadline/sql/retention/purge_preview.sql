@@ -2,8 +2,7 @@
 -- rows.
 CREATE OR REPLACE FUNCTION threadline.purge_preview()
 RETURNS TABLE (schema_name text, table_name text, keep interval, horizon timestamptz, goes bigint, held bigint, bytes bigint, oldest timestamptz)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT t.schema_name, t.table_name, k.keep, k.horizon, counted.goes, counted.held, counted.bytes, counted.oldest
     FROM threadline.kept_for AS k

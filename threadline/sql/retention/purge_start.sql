@@ -2,8 +2,7 @@
 -- earlier runs left nothing. The entries of removed changes stay in the indexes until a vacuum, and
 -- a search from the beginning would read them all.
 CREATE OR REPLACE FUNCTION threadline.purge_start(audited_table integer, OUT transaction_id bigint, OUT id bigint) RETURNS record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(max(last.swept_transaction), -1), coalesce(max(last.swept_id), -1)
     FROM (

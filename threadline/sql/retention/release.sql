@@ -2,9 +2,7 @@
 --
 --   SELECT threadline.release(3, 'lawsuit 2026-17 is settled');
 CREATE OR REPLACE FUNCTION threadline.release(hold bigint, reason text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'threadline: a release needs a reason';

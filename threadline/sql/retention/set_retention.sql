@@ -4,9 +4,7 @@
 --
 --   SELECT threadline.set_retention(floor => '1 year', actions => '7 years');
 CREATE OR REPLACE FUNCTION threadline.set_retention(floor interval, actions interval) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_former threadline.retention;

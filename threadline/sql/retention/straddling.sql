@@ -1,8 +1,7 @@
 -- Returns the AuditTransactions of database transactions that began before a purge's horizon and
 -- continued after it, as far as their ids are below an end.
 CREATE OR REPLACE FUNCTION threadline.straddling(horizon timestamptz, end_id bigint) RETURNS bigint[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(array_agg(DISTINCT earlier.id), '{}')
     FROM (

@@ -4,9 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.changed_since(
     change threadline.audit_changes, target regclass, after jsonb, live jsonb, began timestamptz
 ) RETURNS text[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_columns text[];
 BEGIN

@@ -1,8 +1,7 @@
 -- Deletes the row that matches the condition, unless other rows refer to it. Returns NULL, or the
 -- reason why not.
 CREATE OR REPLACE FUNCTION threadline.delete_row(target regclass, key_condition text) RETURNS text
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_child regclass := threadline.referencing(target, key_condition);
     tl_count bigint;

@@ -1,9 +1,7 @@
 -- Returns the present key of a record that had another one after a change; NULL if the record is
 -- gone.
 CREATE OR REPLACE FUNCTION threadline.key_now(audited_table integer, record_key text, after_change bigint) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_key text := record_key;
     tl_end threadline.audit_changes;

@@ -1,8 +1,6 @@
 -- Returns the key that a present record had at an instant; NULL if it was created since.
 CREATE OR REPLACE FUNCTION threadline.key_then(audited_table integer, record_key text, instant timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_key text := record_key;
     tl_birth threadline.audit_changes;

@@ -5,9 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.lasting_image(
     audited_table integer, target regclass, record_key text, instant timestamptz, past jsonb, live jsonb,
     OUT image jsonb, OUT altered text[]
 )
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_column record;
     tl_before jsonb;

@@ -3,9 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.own_changes(
     audited_table integer, record_key text, began timestamptz
 ) RETURNS SETOF threadline.audit_changes
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_transaction bigint := nullif(split_part(current_setting('threadline.transaction', true), ' ', 1), '');
 BEGIN

@@ -1,9 +1,7 @@
 -- Returns a table with rows that the deletion of a row would affect, by cascade or by losing
 -- their reference; NULL if there is none. A row's reference to itself does not count.
 CREATE OR REPLACE FUNCTION threadline.referencing(target regclass, key_condition text) RETURNS regclass
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_key record;
     tl_found boolean;

@@ -1,7 +1,6 @@
 -- Returns the table that is audited under an id, wherever it is now; NULL if none is.
 CREATE OR REPLACE FUNCTION threadline.relation_of(audited_table integer) RETURNS regclass
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT g.tgrelid::regclass
     FROM pg_trigger AS g

@@ -1,8 +1,7 @@
 -- Undoes one change if its result is still there, or differs only because of the revert itself,
 -- which began at an instant. Returns NULL, or the reason why not.
 CREATE OR REPLACE FUNCTION threadline.revert_change(change threadline.audit_changes, began timestamptz) RETURNS text
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_target regclass := threadline.relation_of(change.table_id);
     tl_alterations jsonb := threadline.alterations_of(change.table_id);

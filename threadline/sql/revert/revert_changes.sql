@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.revert_changes(
     changes threadline.audit_changes[],
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
 ) RETURNS SETOF record
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     tl_began timestamptz := clock_timestamp();

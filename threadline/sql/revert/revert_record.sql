@@ -1,8 +1,7 @@
 -- Reverts a record to its state at an instant, as a new audited change. Returns NULL, or the
 -- reason why not.
 CREATE OR REPLACE FUNCTION threadline.revert_record(target regclass, record_key text, instant timestamptz) RETURNS text
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_reason text;
 BEGIN

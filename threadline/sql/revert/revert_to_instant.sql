@@ -1,7 +1,6 @@
 -- Reverts a record to its state at an instant. Returns NULL, or the reason why not.
 CREATE OR REPLACE FUNCTION threadline.revert_to_instant(target regclass, record_key text, instant timestamptz) RETURNS text
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     tl_id integer := threadline.audited_table_of(target);

@@ -8,8 +8,7 @@ CREATE OR REPLACE FUNCTION threadline.revert_transaction(
     leave_out bigint[] DEFAULT '{}',
     OUT change_id bigint, OUT schema_name text, OUT table_name text, OUT key jsonb, OUT reason text
 ) RETURNS SETOF record
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_left threadline.audit_changes[] := ARRAY(
         SELECT c FROM threadline.audit_changes AS c WHERE c.transaction_id = audit_transaction AND c.id = ANY (leave_out));

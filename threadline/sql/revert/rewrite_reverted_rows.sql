@@ -2,8 +2,7 @@
 -- row decrements, by a trigger, a counter that its insertion incremented and that the revert has
 -- already restored.
 CREATE OR REPLACE FUNCTION threadline.rewrite_reverted_rows(changes threadline.audit_changes[], began timestamptz) RETURNS void
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_transaction bigint := nullif(split_part(current_setting('threadline.transaction', true), ' ', 1), '');
     tl_record record;

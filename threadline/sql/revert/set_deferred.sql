@@ -1,9 +1,7 @@
 -- Makes deferred constraints of tables take effect immediately, or makes them wait again as they
 -- were declared.
 CREATE OR REPLACE FUNCTION threadline.set_deferred(targets regclass[], deferred boolean) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_constraints text;
 BEGIN

@@ -4,8 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.unrestorable(
     audited_table integer, target regclass, image jsonb, captured_at timestamptz, whole boolean
 ) RETURNS text[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
     FROM threadline.column_policy(audited_table, target) AS c

@@ -3,8 +3,7 @@
 -- prevented it. Runs under the caller's search_path, like the application's own triggers, which
 -- fire here.
 CREATE OR REPLACE FUNCTION threadline.write_row(target regclass, image jsonb, key_condition text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     tl_columns text;
     tl_values text;

@@ -5,9 +5,7 @@
 -- [{"name", "what", "at", "labels", "cuts"}], oldest first. A value that was recorded on one
 -- side of an alteration that cuts does not hold on the other side.
 CREATE OR REPLACE FUNCTION threadline.alterations_of(audited_table integer) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_relation oid;
     tl_renames jsonb;

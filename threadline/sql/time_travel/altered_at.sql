@@ -3,9 +3,7 @@
 -- to write. For the running one it is now: no other session can have written since it altered the
 -- table. NULL if no transaction has written since.
 CREATE OR REPLACE FUNCTION threadline.altered_at(altered_by xid8, noted_before timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF altered_by::text::numeric >= pg_snapshot_xmax(pg_current_snapshot())::text::numeric
        OR pg_xact_status(altered_by) IS NOT DISTINCT FROM 'in progress'

@@ -2,9 +2,7 @@
 -- transaction is open becomes final a moment later. Later reads have a later snapshot, which
 -- contains everything that was final.
 CREATE OR REPLACE FUNCTION threadline.await_final(instant timestamptz) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     FOR tl_wait IN 0..6 LOOP
         IF threadline.is_final(instant) THEN

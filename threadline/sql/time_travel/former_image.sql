@@ -1,9 +1,7 @@
 -- Returns an image under the column names of an instant, given one under today's names: the
 -- inverse of threadline.renamed_image().
 CREATE OR REPLACE FUNCTION threadline.former_image(renames jsonb, image jsonb, instant timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_batch jsonb;
     tl_image jsonb := image;

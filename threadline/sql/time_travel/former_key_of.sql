@@ -5,9 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.former_key_of(
     audited_table integer, present_key text, surely boolean DEFAULT true, OUT record_key text, OUT since bigint
 )
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_table threadline.audited_tables;

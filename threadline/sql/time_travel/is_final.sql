@@ -5,9 +5,7 @@
 -- threadline.open_writers() returns the open transactions. On a standby, an instant is final when
 -- everything that the primary did by then is replayed and no transaction was writing there.
 CREATE OR REPLACE FUNCTION threadline.is_final(instant timestamptz) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_old_snapshot boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
     tl_later numeric;

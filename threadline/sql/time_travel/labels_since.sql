@@ -1,8 +1,7 @@
 -- Returns the newest transaction that gave labels of a type their names; see
 -- threadline.type_labels().
 CREATE OR REPLACE FUNCTION threadline.labels_since(type oid) RETURNS xid8
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT max(threadline.full_xid(label.xmin)::text::numeric)::text::xid8
     FROM (

@@ -3,9 +3,7 @@
 -- other session could see its earlier writes. Takes many transactions in one query, so that it
 -- reads the raw journal and not its final form.
 CREATE OR REPLACE FUNCTION threadline.last_captured(audit_transaction bigint) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_xact_id xid8;
     tl_occurred_at timestamptz;

@@ -1,8 +1,6 @@
 -- Returns whether a row of a table left after an instant together with a partition.
 CREATE OR REPLACE FUNCTION threadline.left_with_partition(audited_table integer, target regclass, image jsonb, instant timestamptz) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_part record;
     tl_held boolean;

@@ -1,9 +1,7 @@
 -- Returns the image of the live row with a record key, redacted as in the audit; NULL if there is
 -- none.
 CREATE OR REPLACE FUNCTION threadline.live_image(audited_table integer, target regclass, record_key text) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_image jsonb;
 BEGIN

@@ -3,9 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.live_value(
     audited_table integer, target regclass, record_key text, column_name text, query text
 ) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_value jsonb;
 BEGIN

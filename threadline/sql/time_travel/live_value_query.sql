@@ -2,8 +2,7 @@
 -- in threadline.live_image(), which takes ten times as long for each record. NULL if the value or
 -- the key has a form that only that function knows. Must run with capture's settings.
 CREATE OR REPLACE FUNCTION threadline.live_value_query(audited_table integer, target regclass, column_name text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE

@@ -1,8 +1,7 @@
 -- Notes for threadline.write_policy() the partitions of a table, and those that left it: each
 -- once, with the role and time.
 CREATE OR REPLACE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE

@@ -9,9 +9,7 @@ CREATE OR REPLACE FUNCTION threadline.open_writers(
     instant timestamptz,
     OUT pid integer, OUT since timestamptz, OUT application_name text, OUT prepared text
 ) RETURNS SETOF record
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tl_later numeric := threadline.writers_since(instant);

@@ -4,9 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.partitions_left(
     audited_table integer, OUT part oid, OUT name text, OUT rows_of text, OUT left_at timestamptz, OUT left_by text, OUT is_noted boolean
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

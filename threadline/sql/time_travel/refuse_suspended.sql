@@ -1,9 +1,7 @@
 -- Fails if rows of a table were written after an instant while capture was suspended: no record
 -- shows which rows existed before, and with which values.
 CREATE OR REPLACE FUNCTION threadline.refuse_suspended(audited_table integer, target regclass, instant timestamptz) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF (SELECT s.ends_later FROM threadline.suspended_around(audited_table, instant) AS s) THEN
         RAISE EXCEPTION USING

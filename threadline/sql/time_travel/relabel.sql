@@ -1,8 +1,6 @@
 -- Returns a value with today's labels, or names of attributes, in place of the former ones.
 CREATE OR REPLACE FUNCTION threadline.relabel(value jsonb, labels jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN CASE jsonb_typeof(value)
         WHEN 'string' THEN coalesce(labels -> (value #>> '{}'), value)

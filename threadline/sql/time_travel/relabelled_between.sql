@@ -1,9 +1,7 @@
 -- Returns an image captured at one instant with the labels of enums and the attributes of composite
 -- types that its values have at another.
 CREATE OR REPLACE FUNCTION threadline.relabelled_between(alterations jsonb, captured_at timestamptz, instant timestamptz, image jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_forward boolean := captured_at <= instant;
     tl_altered jsonb;

@@ -1,9 +1,7 @@
 -- Returns an image captured at an instant, its labels of enums and attributes of composite types
 -- under their present names, which the table accepts today.
 CREATE OR REPLACE FUNCTION threadline.relabelled_image(alterations jsonb, image jsonb, captured_at timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_altered record;
 BEGIN

@@ -1,9 +1,7 @@
 -- Returns today's name of a column that had another one at an instant; NULL if it was dropped,
 -- and images of that time show another column under the name.
 CREATE OR REPLACE FUNCTION threadline.renamed_column(renames jsonb, name text, named_at timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_batch jsonb;
     tl_names jsonb;

@@ -2,9 +2,7 @@
 -- those not yet noted. [{"at": ..., "names": {"former": "now"}}], oldest first, NULL if there are
 -- none. Columns renamed at once are exchanged at once.
 CREATE OR REPLACE FUNCTION threadline.renames_of(audited_table integer) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_relation oid;
 BEGIN

@@ -2,9 +2,7 @@
 -- message from the primary, if the standby has replayed up to its position; else the time of the
 -- last transaction. Details of the connection that a role may not see are ignored.
 CREATE OR REPLACE FUNCTION threadline.replayed_until() RETURNS timestamptz
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN greatest(
         pg_last_xact_replay_timestamp(),

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     target regclass, instant timestamptz,
     OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 AS $rows_as_of$
 DECLARE

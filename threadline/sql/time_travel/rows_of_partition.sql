@@ -1,8 +1,7 @@
 -- Returns the condition of the rows that a partition holds if it calls no foreign code; else
 -- NULL.
 CREATE OR REPLACE FUNCTION threadline.rows_of_partition(part regclass) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE WHEN NOT EXISTS (

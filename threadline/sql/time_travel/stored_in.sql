@@ -1,7 +1,6 @@
 -- Returns the files that hold a table. If they differ after a command, the rows were rewritten.
 CREATE OR REPLACE FUNCTION threadline.stored_in(target oid) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(c.relfilenode::text, ' ' ORDER BY c.oid)
     FROM pg_class AS c

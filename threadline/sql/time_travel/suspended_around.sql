@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.suspended_around(
     audited_table integer, instant timestamptz, OUT ended_before timestamptz, OUT ends_about_then boolean, OUT ends_later boolean
 )
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT (SELECT max(w.ended_at) FROM threadline.suspended_writes AS w
             WHERE w.table_id = suspended_around.audited_table AND w.ended_at <= suspended_around.instant),

@@ -2,9 +2,7 @@
 -- identifier: the labels of an enum by their OIDs, the attributes of a composite type by their
 -- numbers. For a domain or an array, those of its base or element type. NULL for all other types.
 CREATE OR REPLACE FUNCTION threadline.type_labels(type oid) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_type pg_type;
 BEGIN

@@ -8,8 +8,7 @@ CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
     audited_table integer, target oid,
     OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column

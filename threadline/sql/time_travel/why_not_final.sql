@@ -1,8 +1,6 @@
 -- Returns why an instant is not final, for a message.
 CREATE OR REPLACE FUNCTION threadline.why_not_final(instant timestamptz) RETURNS text
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     IF instant > clock_timestamp() THEN
         RETURN 'the instant is still to come';

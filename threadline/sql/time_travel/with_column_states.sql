@@ -1,8 +1,7 @@
 -- Returns the columns of an audited table as threadline.audited_tables notes them, each with its
 -- present state in the catalog, by which a later command that altered it is detected.
 CREATE OR REPLACE FUNCTION threadline.with_column_states(target oid, columns jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT coalesce(jsonb_agg(

@@ -2,9 +2,7 @@
 -- Ids are assigned in the order in which transactions first write, so one that has a later id than
 -- another which began after the instant wrote after it, too.
 CREATE OR REPLACE FUNCTION threadline.writers_since(instant timestamptz) RETURNS numeric
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT min(opened.xact_id::text::numeric)

@@ -4,8 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.audit_call(
     audited_table integer, target regclass, excluding text[] DEFAULT '{}', continues regclass DEFAULT NULL
 ) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 -- As text: a parsed body is shown differently after a restore.
 AS $$

@@ -24,8 +24,7 @@ CREATE OR REPLACE FUNCTION threadline.chain_drift(
     OUT code text, OUT records bigint, OUT record_key text, OUT key jsonb,
     OUT transaction_id bigint, OUT change_id bigint, OUT expected jsonb, OUT found jsonb
 ) RETURNS SETOF record
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_nestloop = off
 SET jit = off
 AS $chain_drift$

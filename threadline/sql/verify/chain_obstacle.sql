@@ -1,7 +1,6 @@
 -- Returns why the history of a table cannot be compared with its rows; NULL if it can.
 CREATE OR REPLACE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- Names of types are compared.
 SET quote_all_identifiers = off
 AS $$

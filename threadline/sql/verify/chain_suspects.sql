@@ -11,9 +11,7 @@ CREATE OR REPLACE FUNCTION threadline.chain_suspects(
     audited_table integer, since timestamptz, after text, up_to text,
     live_rows text, live_key text, live_image text, not_compared text[], at_most integer
 ) RETURNS text[]
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $chain_suspects$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $chain_suspects$
 DECLARE
     tl_suspects text[];
     tl_range text := concat_ws(' AND ', 'true', CASE WHEN after IS NOT NULL THEN '%1$s COLLATE "C" > $4' END, CASE WHEN up_to IS NOT NULL THEN '%1$s COLLATE "C" <= $5' END);

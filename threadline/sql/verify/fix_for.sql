@@ -1,8 +1,7 @@
 -- Returns the command that repairs a table's capture. If only its row trigger is gone, the other
 -- triggers still identify the table, and it keeps its history.
 CREATE OR REPLACE FUNCTION threadline.fix_for(audited_table integer, target regclass) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 BEGIN ATOMIC
     SELECT CASE

@@ -1,8 +1,7 @@
 -- Returns the differences between a table's capture function and the one that threadline.audit()
 -- writes; only meaningful if columns and version match.
 CREATE OR REPLACE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 AS $$

@@ -2,8 +2,7 @@
 -- Identified by its row trigger; else by its recorded name; else by its OID, if the columns
 -- agree: after a restore the OID may be that of any table.
 CREATE OR REPLACE FUNCTION threadline.locate_table(audited_table integer) RETURNS regclass
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT g.tgrelid

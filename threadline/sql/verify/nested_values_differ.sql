@@ -3,9 +3,7 @@
 -- write to it: an attribute that came since is NULL, and one that was renamed or dropped is not
 -- compared, nor is a label of an enum that has another name now. `one` was recorded before `other`.
 CREATE OR REPLACE FUNCTION threadline.nested_values_differ(one jsonb, other jsonb, type oid) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_type pg_type;
     tl_kinds text[] := ARRAY[jsonb_typeof(one), jsonb_typeof(other)];

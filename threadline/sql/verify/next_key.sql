@@ -1,8 +1,7 @@
 -- Returns the key that ends a range of about a given number of posted changes of a table, for
 -- threadline.chain_drift(); NULL if fewer follow the given key.
 CREATE OR REPLACE FUNCTION threadline.next_key(target regclass, after text, changes integer) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     SELECT c.record_key
     FROM threadline.ledger_changes AS c

@@ -1,8 +1,6 @@
 -- Notes the objects of the schema, for threadline.audit_drift() to compare.
 CREATE OR REPLACE FUNCTION threadline.note_installed_code() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 BEGIN
     DELETE FROM threadline.installed_code;
     INSERT INTO threadline.installed_code (object, digest, shown_digest, server_major)

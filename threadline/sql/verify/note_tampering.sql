@@ -1,8 +1,6 @@
 -- Records for threadline.watch() that a command removed a trigger of the audit.
 CREATE OR REPLACE FUNCTION threadline.note_tampering(table_id integer, relation text, command text, what text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_meta jsonb := jsonb_build_object('table', relation, 'table_id', table_id, 'command', command, 'what', what);
 BEGIN

@@ -1,8 +1,6 @@
 -- Returns the faults on the way from the journal into the ledger.
 CREATE OR REPLACE FUNCTION threadline.posting_drift() RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_waiting threadline.waiting;
     tl_missing bigint;

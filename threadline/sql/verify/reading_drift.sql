@@ -1,8 +1,7 @@
 -- Reports an audited table of which the owner of the audit can no longer read the rows, so that a
 -- TRUNCATE would be recorded without them: see threadline.readable().
 CREATE OR REPLACE FUNCTION threadline.reading_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 BEGIN

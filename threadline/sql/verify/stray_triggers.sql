@@ -1,8 +1,7 @@
 -- Returns triggers that record the changes of one table as if they were another's, or of a table
 -- without a known policy.
 CREATE OR REPLACE FUNCTION threadline.stray_triggers(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 AS $$
 BEGIN

@@ -4,8 +4,7 @@
 -- columns that came since if it redacts any, and those whose names suggest a secret: nobody
 -- decided to record these.
 CREATE OR REPLACE FUNCTION threadline.successor_call(audited_table integer, former regclass, target regclass) RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 -- As text: a parsed body is shown differently after a restore.
 AS $$

@@ -1,7 +1,6 @@
 -- Returns the faults in the capture of the audited tables, or of one of them.
 CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET jit = off
 AS $$

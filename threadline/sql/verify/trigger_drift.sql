@@ -1,8 +1,7 @@
 -- Returns where the triggers of an audited table, and of its partitions, differ from those that
 -- threadline.audit() installs.
 CREATE OR REPLACE FUNCTION threadline.trigger_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 AS $$

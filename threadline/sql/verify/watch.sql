@@ -7,8 +7,7 @@
 -- ALTER TABLE ... TYPE ... USING changes values bypassing the triggers, and records the action
 -- audit.table_rewritten: migrations do that, too.
 CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on

@@ -3,8 +3,7 @@
 -- superuser, a role that may create roles and so grant itself others, or one that writes every
 -- table or on the server. A membership counts if it lets the member act, inherit or grant.
 CREATE OR REPLACE FUNCTION threadline.ways_to_undo(roles oid[], owner oid, OUT role oid, OUT becomes oid, OUT reason text) RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, threadline, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE reach AS (
         SELECT r.oid AS role, r.oid AS becomes FROM pg_roles AS r WHERE r.oid = ANY (roles)

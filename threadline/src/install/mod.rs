@@ -18,8 +18,8 @@ pub use run_pending::run_pending_migrations;
 pub(crate) use installer::model_status;
 pub use installer::{owner, watched};
 #[cfg(test)]
-pub(crate) use script::{Index, Step, Version};
-pub(crate) use script::{Schema, Way};
+pub(crate) use script::Index;
+pub(crate) use script::{Schema, Step, Version, Way};
 pub(crate) use versions::VERSIONS;
 
 const _: () = assert!(

@@ -69,7 +69,7 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
         "{shown}"
     );
 
-    run(conn, "UPDATE threadline.schema_versions SET version = 1");
+    run(conn, "UPDATE threadline.schema_versions SET version = 0");
     let (code, shown) = status(&database, &[]);
     assert_eq!(code, Some(1));
     assert!(

@@ -7,8 +7,7 @@
 -- free, and what was written last is at the end.
 CREATE OR REPLACE FUNCTION threadline.own_transaction() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_transaction bigint := threadline.current_transaction();
     tl_place tid := substring(current_setting('threadline.transaction_place', true) FROM '^\([0-9]{1,9},[0-9]{1,4}\)$');

@@ -20,8 +20,7 @@ CREATE OR REPLACE FUNCTION threadline.record_action(
     remote_ip      inet    DEFAULT NULL
 ) RETURNS SETOF threadline.audit_actions
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 #variable_conflict use_column
 DECLARE
     tl_recorder text := CASE record_action.name

@@ -7,8 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.reference_in(
 )
 LANGUAGE plpgsql STABLE
 SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 #variable_conflict use_column
 DECLARE
     tl_referred text := (SELECT pg_catalog.quote_ident(t.table_name) FROM threadline.audited_tables AS t WHERE t.id = referred);

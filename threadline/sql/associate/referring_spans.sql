@@ -13,8 +13,7 @@ CREATE OR REPLACE FUNCTION threadline.referring_spans(
     OUT since_transaction bigint, OUT until_transaction bigint
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $referring_spans$
+SET jit = off AS $referring_spans$
 #variable_conflict use_column
 DECLARE
     tl_keys text[] := ARRAY(SELECT DISTINCT r.record_key FROM jsonb_to_recordset(referents) AS r (record_key text));

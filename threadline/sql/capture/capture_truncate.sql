@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.capture_truncate(audited_table integer, ta
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_limit bigint := coalesce((SELECT t.truncate_limit FROM threadline.audited_tables AS t WHERE t.id = audited_table), 100000);
     tl_redaction jsonb := threadline.redaction_now(

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.present_columns(
     target regclass, OUT number smallint, OUT name text, OUT type regtype
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_numbers smallint[] := '{}';
     tl_names text[] := '{}';

@@ -1,8 +1,7 @@
 -- Returns the source of a table's capture function.
 CREATE OR REPLACE FUNCTION threadline.capture_source(audited_table integer, target regclass) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $capture_source$
+SET quote_all_identifiers = off AS $capture_source$
 DECLARE
     tl_table threadline.audited_tables;
     tl_captured text := format('threadline.captured_relation(%s, %L::pg_catalog.oid)', audited_table, target::oid);

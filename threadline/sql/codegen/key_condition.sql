@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION threadline.key_condition(audited_table integer, recor
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- Planning it, or compiling it, takes a hundred times as long as running it.
 SET plan_cache_mode = force_generic_plan
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_exactly boolean := threadline.is_digest(record_key);
     tl_by_column text;

@@ -20,8 +20,7 @@ CREATE OR REPLACE FUNCTION threadline.begin_erasure(
     actions    bigint[] DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 DECLARE
     tl_name text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target);

@@ -8,8 +8,7 @@
 -- refused.
 CREATE OR REPLACE FUNCTION threadline.erase(erasure bigint, at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     tl_limit bigint := greatest(at_most, 1);

@@ -2,8 +2,7 @@
 -- number of changes it read.
 CREATE OR REPLACE FUNCTION threadline.erase_record(run threadline.erasures, record threadline.erased_records, at_most bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_plan jsonb := (SELECT p FROM jsonb_array_elements(run.plan) AS p WHERE (p -> 'table_id')::integer = record.table_id);
     tl_mark jsonb := to_jsonb('erased:' || run.id);

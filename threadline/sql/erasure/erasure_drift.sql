@@ -2,8 +2,7 @@
 -- that may be of their persons.
 CREATE OR REPLACE FUNCTION threadline.erasure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_run record;
     tl_again record;

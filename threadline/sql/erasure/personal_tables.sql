@@ -4,8 +4,7 @@
 -- "at": when these were the names, "key_type": see threadline.key_type()}].
 CREATE OR REPLACE FUNCTION threadline.personal_tables(target regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_id integer := coalesce(threadline.audited_table_of(target), threadline.known_table_of(target));
     tl_type text := threadline.key_type(target);

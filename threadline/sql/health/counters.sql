@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.counters(
     OUT recent_transactions bigint, OUT unattributed_transactions bigint, OUT oldest_change timestamptz
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_first bigint;
     tl_last bigint;

@@ -5,8 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.structure_drift() RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
-SET jit = off
-AS $$
+SET jit = off AS $$
 BEGIN
     RETURN QUERY
     WITH audited AS MATERIALIZED (

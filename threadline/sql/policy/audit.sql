@@ -41,8 +41,7 @@ CREATE OR REPLACE FUNCTION threadline.audit(
     continues     regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_policy jsonb := threadline.policy(
         mask, exclude, require_actor, columns, operations, condition, plain, hash, ignore, keep, personal, subject);

@@ -3,8 +3,7 @@
 -- expression closes no parenthesis that it did not open.
 CREATE OR REPLACE FUNCTION threadline.check_condition(target regclass, condition text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_bare text := threadline.unquoted(condition);
     tl_depth integer := 0;

@@ -2,8 +2,7 @@
 -- subjects that are not tables, or whose records a column cannot name.
 CREATE OR REPLACE FUNCTION threadline.check_personal(target regclass, policy jsonb, redacted text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_columns text[] := ARRAY(SELECT c.name FROM threadline.columns_of(target) AS c ORDER BY c.number);
     tl_keys text[] := ARRAY(SELECT k.name FROM threadline.key_columns_of(target) AS k);

@@ -1,8 +1,7 @@
 -- Runs the part of threadline.unaudit() that needs the owner of the audit.
 CREATE OR REPLACE FUNCTION threadline.end_audit(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
 BEGIN

@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.enforce_policy(
     target regclass, policy jsonb, keyless boolean DEFAULT false, continues regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_id integer;
     tl_part regclass;

@@ -2,8 +2,7 @@
 -- for threadline.audit(continues => ...).
 CREATE OR REPLACE FUNCTION threadline.give_history(former regclass, target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_id integer := threadline.audited_table_of(former);
     tl_keys text[] := ARRAY(SELECT k.name || ' ' || k.type FROM threadline.key_columns_of(target) AS k);

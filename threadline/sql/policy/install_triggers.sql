@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.install_triggers(audited_table integer, target regclass, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_trigger record;
     tl_condition text := coalesce((SELECT t.deparsed_condition FROM threadline.audited_tables AS t WHERE t.id = audited_table), condition);

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.live_key(
     OUT ordinal bigint, OUT name text, OUT type text, OUT single boolean, OUT hash_of text, OUT column_type text
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 DECLARE
     tl_relation oid;

@@ -5,8 +5,7 @@
 CREATE OR REPLACE FUNCTION threadline.note_condition(target regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_id integer := threadline.known_table_of(target);
     tl_condition text := (

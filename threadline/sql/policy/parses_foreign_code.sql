@@ -5,8 +5,7 @@
 -- The test is conservative: other conditions may be harmless too, and count as if they were not.
 CREATE OR REPLACE FUNCTION threadline.parses_foreign_code(target regclass, condition text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_bare text := threadline.unquoted(condition);
 BEGIN

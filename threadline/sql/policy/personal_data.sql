@@ -4,8 +4,7 @@
 -- another column has now, [{"name", "at", "subject"}], and "dropped" all dropped columns.
 CREATE OR REPLACE FUNCTION threadline.personal_data(audited_table integer, target regclass, policy jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_table threadline.audited_tables;
     tl_personal text[] := ARRAY(SELECT jsonb_array_elements_text(policy -> 'personal'));

@@ -4,8 +4,7 @@
 CREATE OR REPLACE FUNCTION threadline.rebuild_captures() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET standard_conforming_strings = on
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_audited record;
 BEGIN

@@ -5,8 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.record_replacement(former regclass, target
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 -- Otherwise, functions that a CHECK calls would run as the owner of the audit.
 SET constraint_exclusion = off
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;

@@ -5,8 +5,7 @@
 -- a policy decides about it.
 CREATE OR REPLACE FUNCTION threadline.refresh(target regclass) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_table threadline.audited_tables;
     tl_mask text[];

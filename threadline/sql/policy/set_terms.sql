@@ -1,8 +1,7 @@
 -- Sets the retention and the subjects of a table to those of a policy; the rest of its own stays.
 CREATE OR REPLACE FUNCTION threadline.set_terms(target regclass, policy jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_former jsonb;
     tl_table threadline.audited_tables;

@@ -2,8 +2,7 @@
 -- about them, like columns of a table with redaction that came after its policy.
 CREATE OR REPLACE FUNCTION threadline.withhold_columns(target regclass, numbers smallint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_table threadline.audited_tables;
     tl_withheld jsonb;

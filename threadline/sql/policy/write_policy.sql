@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.write_policy(
     target regclass, policy jsonb, keyless boolean, continues regclass DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $write_policy$
+SET quote_all_identifiers = off AS $write_policy$
 #variable_conflict use_column
 DECLARE
     tl_class pg_class;

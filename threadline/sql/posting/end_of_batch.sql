@@ -7,8 +7,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET enable_nestloop = off
 SET enable_mergejoin = off
-SET plan_cache_mode = force_generic_plan
-AS $$
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tl_divided xid8[];
     tl_further bigint;

@@ -19,8 +19,7 @@ SET jit = off
 -- The journal can be empty at one moment and full at the next, so no estimate holds.
 SET enable_nestloop = off
 SET enable_mergejoin = off
-SET plan_cache_mode = force_generic_plan
-AS $$
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     IF NOT EXISTS (SELECT FROM threadline.journal AS j WHERE j.table_id = only_table OR only_table IS NULL) THEN

@@ -15,8 +15,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_t
 SET jit = off
 SET enable_nestloop = on
 -- A batch fits.
-SET work_mem = '64MB'
-AS $$
+SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 DECLARE
     tl_limit bigint := greatest(at_most, 1);

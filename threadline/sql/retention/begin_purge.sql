@@ -4,8 +4,7 @@
 -- the run.
 CREATE OR REPLACE FUNCTION threadline.begin_purge(at_most bigint) RETURNS threadline.purges
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_next threadline.kept_for;
     tl_run threadline.purges;

@@ -6,8 +6,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
-SET enable_mergejoin = off
-AS $$
+SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

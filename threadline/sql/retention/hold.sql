@@ -12,8 +12,7 @@ CREATE OR REPLACE FUNCTION threadline.hold(
     correlation_id text     DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 DECLARE
     tl_table integer := threadline.known_table_of(target);

@@ -2,8 +2,7 @@
 -- under its key, and count as they were recorded.
 CREATE OR REPLACE FUNCTION threadline.images_add_up(audited_table integer, end_id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET enable_seqscan = off
-AS $$
+SET enable_seqscan = off AS $$
 BEGIN
     RETURN threadline.renames_of(audited_table) IS NULL
        AND threadline.alterations_of(audited_table) IS NULL

@@ -5,8 +5,7 @@ CREATE OR REPLACE FUNCTION threadline.keep_ends(
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
-SET enable_bitmapscan = off
-AS $$
+SET enable_bitmapscan = off AS $$
 BEGIN
     INSERT INTO threadline.kept_images AS k (table_id, record_key, id, transaction_id, captured_at, is_whole)
     SELECT DISTINCT run.table_id, c.record_key, truncated, truncated_in, truncated_at, false

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION threadline.keep_images(
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_seqscan = off
-SET enable_bitmapscan = off
-AS $$
+SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
     audited_table integer := run.table_id;

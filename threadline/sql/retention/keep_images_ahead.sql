@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.keep_images_ahead(run threadline.purges, a
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 -- By index, even where the planner would prefer to read a whole table.
 SET enable_seqscan = off
-SET enable_bitmapscan = off
-AS $$
+SET enable_bitmapscan = off AS $$
 DECLARE
     tl_end bigint := threadline.purge_end(run.kept_since);
     tl_straddling bigint[] := threadline.straddling(run.kept_since, tl_end);

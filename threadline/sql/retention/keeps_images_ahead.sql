@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION threadline.keeps_images_ahead(
     audited_table integer, horizon timestamptz, at_most bigint, after_transaction bigint, after_id bigint
 ) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET enable_seqscan = off
-AS $$
+SET enable_seqscan = off AS $$
 DECLARE
     tl_end bigint := threadline.purge_end(horizon);
 BEGIN

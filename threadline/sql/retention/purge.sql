@@ -9,8 +9,7 @@
 -- records, for the next thousand batches, returns 0; for ten million changes it takes minutes.
 CREATE OR REPLACE FUNCTION threadline.purge(at_most integer DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_run threadline.purges;
     tl_purged bigint := 0;

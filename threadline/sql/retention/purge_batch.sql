@@ -7,8 +7,7 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 -- And one by one, where a join would read all that remains.
 SET enable_hashjoin = off
-SET enable_mergejoin = off
-AS $$
+SET enable_mergejoin = off AS $$
 DECLARE
     tl_holds boolean := EXISTS (SELECT FROM threadline.legal_holds AS h WHERE h.released_at IS NULL);
     tl_end bigint := threadline.purge_end(run.kept_since);

@@ -3,8 +3,7 @@
 -- the key has a form that only that function knows. Must run with capture's settings.
 CREATE OR REPLACE FUNCTION threadline.live_value_query(audited_table integer, target regclass, column_name text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET plan_cache_mode = force_generic_plan
-AS $$
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tl_value text;
     tl_condition text;

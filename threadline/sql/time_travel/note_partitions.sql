@@ -2,8 +2,7 @@
 -- once, with the role and time.
 CREATE OR REPLACE FUNCTION threadline.note_partitions(audited_table integer, target regclass, is_same boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_left record;
 BEGIN

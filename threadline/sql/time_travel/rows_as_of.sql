@@ -7,8 +7,7 @@ CREATE OR REPLACE FUNCTION threadline.rows_as_of(
     OUT record_key text, OUT key jsonb, OUT image jsonb, OUT unrecorded text[]
 ) RETURNS SETOF record
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
-SET jit = off
-AS $rows_as_of$
+SET jit = off AS $rows_as_of$
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
     tl_table threadline.audited_tables;

@@ -9,8 +9,7 @@ CREATE OR REPLACE FUNCTION threadline.unnoted_alterations(
     OUT name text, OUT what text, OUT altered_at timestamptz, OUT labels jsonb
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

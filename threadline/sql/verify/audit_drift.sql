@@ -6,8 +6,7 @@ LANGUAGE plpgsql STABLE
 -- So that the audit's own objects are shown with their schema, too.
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_owner oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'threadline');
     tl_major integer := current_setting('server_version_num')::integer / 10000;

@@ -26,8 +26,7 @@ CREATE OR REPLACE FUNCTION threadline.chain_drift(
 ) RETURNS SETOF record
 LANGUAGE plpgsql SET search_path = pg_catalog, threadline, pg_temp
 SET enable_nestloop = off
-SET jit = off
-AS $chain_drift$
+SET jit = off AS $chain_drift$
 DECLARE
     tl_table threadline.audited_tables;
     tl_obstacle text;

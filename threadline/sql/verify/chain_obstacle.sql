@@ -2,8 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.chain_obstacle(target regclass) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 -- Names of types are compared.
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_id integer := threadline.audited_table_of(target);
 BEGIN

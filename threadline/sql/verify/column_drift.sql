@@ -1,8 +1,7 @@
 -- Returns differences between a table's columns and key and those that its capture was built for.
 CREATE OR REPLACE FUNCTION threadline.column_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 DECLARE
     tl_table threadline.audited_tables;
     tl_fix text := threadline.fix_for(audited_table, target);

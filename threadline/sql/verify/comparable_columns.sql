@@ -9,8 +9,7 @@ CREATE OR REPLACE FUNCTION threadline.comparable_columns(
     OUT name text, OUT since timestamptz, OUT mask jsonb, OUT any_json boolean, OUT nested oid
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

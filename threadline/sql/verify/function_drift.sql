@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION threadline.function_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 BEGIN
     RETURN QUERY
     SELECT 'function-altered', target::text,

@@ -2,8 +2,7 @@
 -- TRUNCATE would be recorded without them: see threadline.readable().
 CREATE OR REPLACE FUNCTION threadline.reading_drift(audited_table integer, target regclass) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM threadline.audited_tables AS t

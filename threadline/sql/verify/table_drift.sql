@@ -2,8 +2,7 @@
 CREATE OR REPLACE FUNCTION threadline.table_drift(target regclass DEFAULT NULL) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
 SET quote_all_identifiers = off
-SET jit = off
-AS $$
+SET jit = off AS $$
 DECLARE
     tl_audited record;
     tl_columns threadline.finding[];

@@ -1,8 +1,7 @@
 -- Returns the application's tables that are not audited, except those that need not be.
 CREATE OR REPLACE FUNCTION threadline.unaudited_tables_but(allowed oid[]) RETURNS SETOF threadline.finding
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp
-SET quote_all_identifiers = off
-AS $$
+SET quote_all_identifiers = off AS $$
 BEGIN
     RETURN QUERY
     SELECT CASE WHEN former.relation IS NULL THEN 'table-unaudited' ELSE 'table-replaced' END, c.oid::regclass::text,

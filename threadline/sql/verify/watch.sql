@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION threadline.watch() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, threadline, pg_temp
 SET jit = off
 SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-AS $$
+SET standard_conforming_strings = on AS $$
 DECLARE
     tl_change record;
 BEGIN

@@ -1,2 +1,2 @@
 -- What was recorded stays until the audit schema goes.
-SELECT threadline.unaudit('"members"');
+SELECT threadline.unaudit_as_before('"members"');

@@ -2,23 +2,37 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::error::Error;
 
-/// The arguments that confirm a command.
+/// The arguments of a command that can show what it would do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Confirmation {
-    /// Proceed without a prompt
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    prompt: Prompt,
     /// Show what would be done, and change nothing
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
 }
 
 impl Confirmation {
-    /// Returns whether to proceed. Prompts on a terminal; elsewhere it requires `--yes`.
+    /// Returns whether to proceed.
     pub(crate) fn given(&self) -> Result<bool, Error> {
         if self.dry_run {
             return Ok(false);
         }
+        self.prompt.given()
+    }
+}
+
+/// The argument of a command that cannot be undone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Prompt {
+    /// Proceed without a prompt
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Prompt {
+    /// Returns whether to proceed. Prompts on a terminal; elsewhere it requires `--yes`.
+    pub(crate) fn given(&self) -> Result<bool, Error> {
         if self.yes {
             return Ok(true);
         }

@@ -1,11 +1,14 @@
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use diesel::PgConnection;
+use threadline::__cli::clean;
 use threadline::{ActorRef, Erased, Erasure, SubjectExport, TextsLeft, erasures, resume_erasure};
 
 use super::database::Database;
+use crate::confirm::Prompt;
 use crate::error::Error;
 use crate::table_name::table_name;
 use crate::terminal::{counted, data};
@@ -15,6 +18,13 @@ use crate::terminal::{counted, data};
 struct Subject {
     table: String,
     record_key: String,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, record_key } = self;
+        write!(f, "{table}:{record_key}")
+    }
 }
 
 impl FromStr for Subject {
@@ -56,6 +66,8 @@ pub(super) struct Erase {
     #[arg(long, value_name = "FILE", conflicts_with = "subject")]
     again: Option<PathBuf>,
     #[command(flatten)]
+    prompt: Prompt,
+    #[command(flatten)]
     database: Database,
 }
 
@@ -64,7 +76,17 @@ impl Erase {
         let conn = &mut self.database.connect()?;
         if let Some(file) = self.again {
             // The whole list is read before anything is erased.
-            for erased in listed(&file)? {
+            let listed = listed(&file)?;
+            for Erased {
+                table, record_key, ..
+            } in &listed
+            {
+                warn(&format!("{table}:{record_key}"));
+            }
+            if !self.prompt.given()? {
+                return Ok(());
+            }
+            for erased in listed {
                 let erased = erased.again()?.erase(conn)?;
                 report(conn, &erased)?;
             }
@@ -82,6 +104,10 @@ impl Erase {
         let Some(subject) = self.subject else {
             return Ok(());
         };
+        warn(&subject.to_string());
+        if !self.prompt.given()? {
+            return Ok(());
+        }
         let reason = self.reason.unwrap_or_default();
         let mut erasure = Erasure::of(subject.table, subject.record_key, reason);
         for column in self.column {
@@ -96,6 +122,13 @@ impl Erase {
         let erased = erasure.erase(conn)?;
         report(conn, &erased)
     }
+}
+
+fn warn(subject: &str) {
+    eprintln!(
+        "The recorded personal data of {} becomes unreadable in every recorded row, which cannot be undone.",
+        clean(subject)
+    );
 }
 
 fn listed(path: &Path) -> Result<Vec<Erased>, Error> {

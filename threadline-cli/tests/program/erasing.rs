@@ -14,6 +14,15 @@ fn an_erasure_says_whose_texts_it_leaves_and_reading_unmasked_values_has_a_sourc
            COMMIT"#,
     );
     let erase = ["erase", "--subject", "members:42", "--reason", "request 31"];
+    // There is no terminal for a prompt.
+    let refused = place.refused(&erase);
+    assert!(
+        refused.contains(
+            "The recorded personal data of members:42 becomes unreadable in every recorded row, which cannot be undone.\n"
+        ) && refused.contains("nothing was done: pass --yes"),
+        "{refused}"
+    );
+    let erase = [&erase[..], &["--yes"]].concat();
     assert_eq!(
         place.done(&erase),
         "Erasure 1 of public.members:42 is done: values of 1 changes and texts of 0 actions and transactions.\n\

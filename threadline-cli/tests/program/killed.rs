@@ -44,7 +44,14 @@ fn an_erasure_whose_program_is_killed_is_finished_by_another_run() {
     for round in 0..4 {
         let before = stored(conn).2;
         let erase: &[&str] = if round == 0 {
-            &["erase", "--subject", "members:1", "--reason", "request 31"]
+            &[
+                "erase",
+                "--subject",
+                "members:1",
+                "--reason",
+                "request 31",
+                "--yes",
+            ]
         } else {
             &["erase", "--unfinished"]
         };

@@ -242,6 +242,7 @@ fn texts_of_others_do_not_reach_the_terminal_raw() {
         "members:3",
         "--reason",
         "\u{9b}2J\u{202e}\u{1b}[31m",
+        "--yes",
     ]);
     let listed = place.done(&["erasures"]);
     assert!(listed.contains("members:3"), "{listed}");

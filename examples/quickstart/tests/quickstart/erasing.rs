@@ -15,6 +15,7 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
         "members:1",
         "--reason",
         "request 2026-31",
+        "--yes",
     ];
     let (success, _, error) = audit(&database, &erase);
     assert!(!success);
@@ -55,7 +56,7 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     let file = scratch_dir().join("erasures.ndjson");
     std::fs::write(&file, list).unwrap();
     let file = file.display().to_string();
-    let shown = done(&database, &["erase", "--again", &file]);
+    let shown = done(&database, &["erase", "--again", &file, "--yes"]);
     assert!(
         shown.starts_with("Erasure 2 of public.members:1 is done: values of 0 changes and texts of 0 actions and transactions.\n"),
         "{shown}"

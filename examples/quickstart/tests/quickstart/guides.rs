@@ -142,6 +142,10 @@ impl Reader {
         let dir = scratch_dir();
         let mut arguments = words(command);
         arguments.remove(0);
+        if arguments[0] == "erase" {
+            // Where the reader answers the prompt.
+            arguments.push("--yes".to_owned());
+        }
         let mut at = false;
         for word in &mut arguments {
             if std::mem::replace(&mut at, word == "--at") {

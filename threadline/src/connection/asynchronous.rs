@@ -13,8 +13,8 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::Row;
 use diesel_async::{
-    AnsiTransactionManager, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
-    TransactionManager,
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
+    SimpleAsyncConnection, TransactionManager,
 };
 
 use futures_core::Stream;
@@ -22,47 +22,58 @@ use futures_core::Stream;
 pub(crate) use super::audit_connection::BoxFuture;
 use super::audit_connection::{AuditConnection, BuildRow, EachRow, Runner, StreamConnection};
 
-type Manager = AnsiTransactionManager;
+/// Makes a connection run the operations of the library through the traits of diesel-async. The
+/// methods for which there is none follow.
+macro_rules! runs_operations {
+    ($connection:ty, $($own:tt)+) => {
+        impl Runner for $connection {
+            async fn rows_of<Q, B>(&mut self, query: Q, build: B) -> QueryResult<Vec<B::Value>>
+            where
+                Q: Query + QueryFragment<Pg> + QueryId + Send,
+                Pg: QueryMetadata<Q::SqlType>,
+                B: BuildRow,
+            {
+                values_of(AsyncConnectionCore::load(self, query), build).await
+            }
 
-impl Runner for AsyncPgConnection {
-    async fn rows_of<Q, B>(&mut self, query: Q, build: B) -> QueryResult<Vec<B::Value>>
-    where
-        Q: Query + QueryFragment<Pg> + QueryId + Send,
-        Pg: QueryMetadata<Q::SqlType>,
-        B: BuildRow,
-    {
-        values_of(AsyncConnectionCore::load(self, query), build).await
-    }
+            async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
+            where
+                Q: QueryFragment<Pg> + QueryId + Send,
+            {
+                self.execute_returning_count(query).await
+            }
 
-    async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
-    where
-        Q: QueryFragment<Pg> + QueryId + Send,
-    {
-        self.execute_returning_count(query).await
-    }
+            async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+                self.batch_execute(sql).await
+            }
 
-    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
-        self.batch_execute(sql).await
-    }
+            async fn begin(&mut self) -> QueryResult<()> {
+                <Self as AsyncConnection>::TransactionManager::begin_transaction(self).await
+            }
 
+            async fn commit(&mut self) -> QueryResult<()> {
+                <Self as AsyncConnection>::TransactionManager::commit_transaction(self).await
+            }
+
+            async fn roll_back(&mut self) -> QueryResult<()> {
+                <Self as AsyncConnection>::TransactionManager::rollback_transaction(self).await
+            }
+
+            fn status(&mut self) -> &mut TransactionManagerStatus {
+                <Self as AsyncConnection>::TransactionManager::transaction_manager_status_mut(self)
+            }
+
+            $($own)+
+        }
+    };
+}
+#[cfg(feature = "audited-connection")]
+pub(crate) use runs_operations;
+
+runs_operations! {
+    AsyncPgConnection,
     async fn begin_with(&mut self, sql: &str) -> QueryResult<()> {
-        Manager::begin_transaction_sql(self, sql).await
-    }
-
-    async fn begin(&mut self) -> QueryResult<()> {
-        Manager::begin_transaction(self).await
-    }
-
-    async fn commit(&mut self) -> QueryResult<()> {
-        Manager::commit_transaction(self).await
-    }
-
-    async fn roll_back(&mut self) -> QueryResult<()> {
-        Manager::rollback_transaction(self).await
-    }
-
-    fn status(&mut self) -> &mut TransactionManagerStatus {
-        Manager::transaction_manager_status_mut(self)
+        AnsiTransactionManager::begin_transaction_sql(self, sql).await
     }
 
     fn abandon(&mut self, outer: Option<NonZeroU32>) {
@@ -257,56 +268,17 @@ macro_rules! streams_rows {
 #[cfg(feature = "audited-connection")]
 pub(crate) use streams_rows;
 
-/// A pooled connection delegates everything.
+/// A pooled connection delegates everything to the one inside it.
 #[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
 macro_rules! pooled {
     ($pooled:ty) => {
-        impl Runner for $pooled {
-            fn rows_of<Q, B>(
-                &mut self,
-                query: Q,
-                build: B,
-            ) -> impl Future<Output = QueryResult<Vec<B::Value>>> + Send
-            where
-                Q: Query + QueryFragment<Pg> + QueryId + Send,
-                Pg: QueryMetadata<Q::SqlType>,
-                B: BuildRow,
-            {
-                (**self).rows_of(query, build)
+        runs_operations! {
+            $pooled,
+            async fn begin_with(&mut self, sql: &str) -> QueryResult<()> {
+                (**self).begin_with(sql).await
             }
 
-            fn count_of<Q>(&mut self, query: Q) -> impl Future<Output = QueryResult<usize>> + Send
-            where
-                Q: QueryFragment<Pg> + QueryId + Send,
-            {
-                (**self).count_of(query)
-            }
-
-            fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send {
-                (**self).batch(sql)
-            }
-
-            fn begin_with(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send {
-                (**self).begin_with(sql)
-            }
-
-            fn begin(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
-                (**self).begin()
-            }
-
-            fn commit(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
-                (**self).commit()
-            }
-
-            fn roll_back(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
-                (**self).roll_back()
-            }
-
-            fn status(&mut self) -> &mut TransactionManagerStatus {
-                (**self).status()
-            }
-
-            fn abandon(&mut self, outer: Option<std::num::NonZeroU32>) {
+            fn abandon(&mut self, outer: Option<NonZeroU32>) {
                 (**self).abandon(outer);
             }
         }
@@ -340,7 +312,7 @@ for_pools!(pooled, AsyncPgConnection);
 impl<C, B> super::BlockingConnection
     for diesel_async::async_connection_wrapper::AsyncConnectionWrapper<C, B>
 where
-    C: diesel_async::AsyncConnection<Backend = Pg>,
+    C: AsyncConnection<Backend = Pg>,
     B: diesel_async::async_connection_wrapper::BlockOn + Send,
     Self: diesel::Connection<Backend = Pg> + diesel::connection::LoadConnection,
 {

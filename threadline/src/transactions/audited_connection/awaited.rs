@@ -31,8 +31,10 @@ use super::manager::Place;
 use super::{AuditedConnection, AuditedTransactionManager};
 use crate::connection::AuditConnection;
 use crate::connection::asynchronous::{
-    Asynchronous, BoxFuture, BoxStream, answers_boxed, streams_rows, values_of,
+    Asynchronous, BoxFuture, BoxStream, answers_boxed, runs_operations, streams_rows, values_of,
 };
+#[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
+use crate::connection::asynchronous::{for_pools, pooled};
 use crate::connection::audit_connection::{BuildRow, EachRow, Runner, StreamConnection};
 use crate::context::AuditContext;
 use crate::telemetry::Transaction;
@@ -340,45 +342,10 @@ impl TransactionManager<Audited> for AuditedTransactionManager {
     }
 }
 
-impl Runner for Audited {
-    async fn rows_of<Q, B>(&mut self, query: Q, build: B) -> QueryResult<Vec<B::Value>>
-    where
-        Q: Query + QueryFragment<Pg> + QueryId + Send,
-        Pg: QueryMetadata<Q::SqlType>,
-        B: BuildRow,
-    {
-        values_of(AsyncConnectionCore::load(self, query), build).await
-    }
-
-    async fn count_of<Q>(&mut self, query: Q) -> QueryResult<usize>
-    where
-        Q: QueryFragment<Pg> + QueryId + Send,
-    {
-        self.execute_returning_count(query).await
-    }
-
-    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
-        self.batch_in_context(sql).await
-    }
-
+runs_operations! {
+    Audited,
     async fn begin_with(&mut self, sql: &str) -> QueryResult<()> {
         self.inner.begin_with(sql).await
-    }
-
-    async fn begin(&mut self) -> QueryResult<()> {
-        self.begin_in_context().await
-    }
-
-    async fn commit(&mut self) -> QueryResult<()> {
-        self.commit_in_context().await
-    }
-
-    async fn roll_back(&mut self) -> QueryResult<()> {
-        self.roll_back_in_context().await
-    }
-
-    fn status(&mut self) -> &mut TransactionManagerStatus {
-        self.inner.status()
     }
 
     fn abandon(&mut self, outer: Option<NonZeroU32>) {
@@ -424,6 +391,9 @@ where
         })
     }
 }
+
+#[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
+for_pools!(pooled, Audited);
 
 #[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
 mod pooled {

@@ -1,5 +1,3 @@
-#[cfg(any(feature = "deadpool", feature = "bb8", feature = "mobc"))]
-mod async_pools;
 mod autocommit;
 #[cfg(feature = "diesel-async")]
 mod awaited;

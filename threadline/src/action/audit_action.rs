@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{ActorRef, recorded_actor};
-use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
+use crate::forms::text_column;
 use crate::record::{AnyJson, AnyTime, clean, portable, via};
 
 /// A recorded action, a semantic event of the application: its actor, name, reason and
@@ -78,48 +78,22 @@ impl fmt::Display for AuditAction {
     }
 }
 
-/// The outcome of an action.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(
-    feature = "schema",
-    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
-)]
-#[cfg_attr(feature = "schema", diesel(sql_type = Text))]
-#[non_exhaustive]
-pub enum ActionStatus {
-    /// It succeeded.
-    #[default]
-    Ok,
-    /// It failed or was refused.
-    Error,
-    /// A recorded status that this version does not know.
-    Unrecognized(String),
-}
+text_column! {
+    /// The outcome of an action.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+    pub enum ActionStatus: "The outcome of an action" {
+        /// It succeeded.
+        #[default]
+        Ok = "ok",
+        /// It failed or was refused.
+        Error = "error",
+        /// A recorded status that this version does not know.
+        Unrecognized(String),
+    }
 
-impl ActionStatus {
     /// Returns `ok` or `error`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Unrecognized(status) => status,
-        }
-    }
-
-    pub(crate) fn recorded(status: String) -> Self {
-        match status.as_str() {
-            "ok" => Self::Ok,
-            "error" => Self::Error,
-            _ => Self::Unrecognized(status),
-        }
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    ActionStatus,
-    ActionStatus::recorded,
-    "The outcome of an action: ok, error, or a value of a newer version."
-);
 
 impl AuditAction {
     /// Returns source, request, job, correlation id and address in one line.
@@ -157,7 +131,7 @@ impl AuditAction {
                         text("actor_type").unwrap_or_default(),
                         text("actor_id"),
                     ),
-                    status: ActionStatus::recorded(text("status").unwrap_or_default()),
+                    status: ActionStatus::named(text("status").unwrap_or_default()),
                     reason: text("reason"),
                     comment: text("comment"),
                     request_id: text("request_id"),
@@ -241,7 +215,7 @@ impl Queryable<ActionSql, Pg> for AuditAction {
             category,
             verb,
             actor: ActorRef::recorded(actor_type, actor_id),
-            status: ActionStatus::recorded(status),
+            status: ActionStatus::named(status),
             reason,
             comment,
             request_id,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ContextError;
 use super::limits::{MAX_ID_BYTES, check_text};
 use crate::characters::is_invisible;
-use crate::forms::open_text;
+use crate::forms::text_column;
 
 /// The actor of a change: who acts.
 ///
@@ -28,63 +28,29 @@ pub struct ActorRef {
     id: Option<String>,
 }
 
-/// The kind of actor that an [`ActorRef`] names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "schema",
-    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
-)]
-#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
-#[non_exhaustive]
-pub enum ActorType {
-    /// A person who uses the application.
-    User,
-    /// A person who operates the application.
-    Admin,
-    /// Another program with its own account.
-    ServiceAccount,
-    /// A background or scheduled job.
-    Job,
-    /// The application itself, or a part of it.
-    System,
-    /// An unknown actor, such as a visitor. Has no id.
-    Anonymous,
-    /// A recorded type that this version does not know. Occurs only when reading.
-    Unrecognized(String),
-}
+text_column! {
+    /// The kind of actor that an [`ActorRef`] names.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum ActorType: "The kind of actor" {
+        /// A person who uses the application.
+        User = "user",
+        /// A person who operates the application.
+        Admin = "admin",
+        /// Another program with its own account.
+        ServiceAccount = "service_account",
+        /// A background or scheduled job.
+        Job = "job",
+        /// The application itself, or a part of it.
+        System = "system",
+        /// An unknown actor, such as a visitor. Has no id.
+        Anonymous = "anonymous",
+        /// A recorded type that this version does not know. Occurs only when reading.
+        Unrecognized(String),
+    }
 
-impl ActorType {
     /// Returns the name under which the type is recorded, such as `service_account`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::User => "user",
-            Self::Admin => "admin",
-            Self::ServiceAccount => "service_account",
-            Self::Job => "job",
-            Self::System => "system",
-            Self::Anonymous => "anonymous",
-            Self::Unrecognized(name) => name,
-        }
-    }
-
-    pub(crate) fn recorded(name: String) -> Self {
-        match name.as_str() {
-            "user" => Self::User,
-            "admin" => Self::Admin,
-            "service_account" => Self::ServiceAccount,
-            "job" => Self::Job,
-            "system" => Self::System,
-            "anonymous" => Self::Anonymous,
-            _ => Self::Unrecognized(name),
-        }
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    ActorType,
-    ActorType::recorded,
-    "The kind of actor: user, admin, service_account, job, system, anonymous, or a value of a newer version."
-);
 
 impl ActorRef {
     /// Names a person who uses the application.
@@ -144,7 +110,7 @@ impl ActorRef {
     /// Builds an actor from the values in the audit tables, without checks.
     pub(crate) fn recorded(kind: String, id: Option<String>) -> Self {
         Self {
-            kind: ActorType::recorded(kind),
+            kind: ActorType::named(kind),
             id,
         }
     }
@@ -197,7 +163,7 @@ impl TryFrom<Wire> for ActorRef {
     type Error = ContextError;
 
     fn try_from(wire: Wire) -> Result<Self, ContextError> {
-        match ActorType::recorded(wire.kind) {
+        match ActorType::named(wire.kind) {
             ActorType::Anonymous => Ok(Self::anonymous()),
             ActorType::Unrecognized(name) => Err(ContextError::UnknownActorType { name }),
             kind => Self::with_id(kind, wire.id.unwrap_or_default()),

@@ -4,97 +4,66 @@ use super::{Error, ErrorKind, is_actor_required, is_of_a_right};
 use crate::action::ActionError;
 use crate::context::ContextError;
 use crate::filter::FilterError;
-use crate::forms::open_text;
+use crate::forms::text_enum;
 use crate::record::Unavailable;
 
-/// The class of an [`Error`]: who must act on it, and how a service should respond.
-///
-/// As an HTTP status, in any framework:
-///
-/// ```
-/// use threadline::{Error, ErrorClass, Filter};
-///
-/// fn status(error: &Error) -> u16 {
-///     match error.class() {
-///         ErrorClass::Caller => 400,
-///         ErrorClass::NotFound => 404,
-///         ErrorClass::Conflict => 409,
-///         ErrorClass::Database => 503,
-///         _ => 500,
-///     }
-/// }
-///
-/// /// The message for the client. Others are for the log: they can name roles and tables.
-/// fn body(error: &Error) -> String {
-///     match error.class() {
-///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
-///         _ => "the audit is not available now; try again".to_owned(),
-///     }
-/// }
-///
-/// let error = Error::from(Filter::parse([("operation", "upsert")]).unwrap_err());
-/// assert_eq!(status(&error), 400);
-/// assert_eq!(
-///     body(&error),
-///     "filter `operation` cannot be `upsert`: an operation is insert, update, delete or truncate"
-/// );
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// The request is invalid. The caller must change it.
-    Caller,
-    /// The request is valid but not possible now: a value has changed since, the result is
-    /// not final yet, or something belongs to another record. A later retry may succeed.
-    Conflict,
-    /// Nothing of that kind is recorded.
-    NotFound,
-    /// The program, its migrations or the privileges of its role must change. The caller
-    /// cannot resolve it.
-    SetUp,
-    /// The database returned another error or could not be reached.
-    Database,
-    /// A file or a stream could not be read or written.
-    Output,
-    /// A class that a newer version recorded. Occurs only when reading its JSON.
-    Unrecognized(String),
-}
+text_enum! {
+    /// The class of an [`Error`]: who must act on it, and how a service should respond.
+    ///
+    /// As an HTTP status, in any framework:
+    ///
+    /// ```
+    /// use threadline::{Error, ErrorClass, Filter};
+    ///
+    /// fn status(error: &Error) -> u16 {
+    ///     match error.class() {
+    ///         ErrorClass::Caller => 400,
+    ///         ErrorClass::NotFound => 404,
+    ///         ErrorClass::Conflict => 409,
+    ///         ErrorClass::Database => 503,
+    ///         _ => 500,
+    ///     }
+    /// }
+    ///
+    /// /// The message for the client. Others are for the log: they can name roles and tables.
+    /// fn body(error: &Error) -> String {
+    ///     match error.class() {
+    ///         ErrorClass::Caller | ErrorClass::NotFound | ErrorClass::Conflict => error.to_string(),
+    ///         _ => "the audit is not available now; try again".to_owned(),
+    ///     }
+    /// }
+    ///
+    /// let error = Error::from(Filter::parse([("operation", "upsert")]).unwrap_err());
+    /// assert_eq!(status(&error), 400);
+    /// assert_eq!(
+    ///     body(&error),
+    ///     "filter `operation` cannot be `upsert`: an operation is insert, update, delete or truncate"
+    /// );
+    /// ```
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum ErrorClass: "The class of an error" {
+        /// The request is invalid. The caller must change it.
+        Caller = "caller",
+        /// The request is valid but not possible now: a value has changed since, the result is
+        /// not final yet, or something belongs to another record. A later retry may succeed.
+        Conflict = "conflict",
+        /// Nothing of that kind is recorded.
+        NotFound = "not_found",
+        /// The program, its migrations or the privileges of its role must change. The caller
+        /// cannot resolve it.
+        SetUp = "set_up",
+        /// The database returned another error or could not be reached.
+        Database = "database",
+        /// A file or a stream could not be read or written.
+        Output = "output",
+        /// A class that a newer version recorded. Occurs only when reading its JSON.
+        Unrecognized(String),
+    }
 
-impl ErrorClass {
     /// Returns the class as text: `caller`, `conflict`, `not_found`, `set_up`, `database`,
     /// `output`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Caller => "caller",
-            Self::Conflict => "conflict",
-            Self::NotFound => "not_found",
-            Self::SetUp => "set_up",
-            Self::Database => "database",
-            Self::Output => "output",
-            Self::Unrecognized(class) => class,
-        }
-    }
-
-    fn named(name: String) -> Self {
-        [
-            Self::Caller,
-            Self::Conflict,
-            Self::NotFound,
-            Self::SetUp,
-            Self::Database,
-            Self::Output,
-        ]
-        .into_iter()
-        .find(|class| class.as_str() == name)
-        .unwrap_or(Self::Unrecognized(name))
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    ErrorClass,
-    ErrorClass::named,
-    "The class of an error: caller, conflict, not_found, set_up, database, output, or a value of a newer version."
-);
 
 impl Error {
     /// Returns the class of the error.

@@ -210,7 +210,7 @@ pub(super) fn actor(text: &str) -> Result<ActorRef, String> {
 }
 
 pub(crate) fn actor_type(text: &str) -> Result<ActorType, String> {
-    match ActorType::recorded(text.to_owned()) {
+    match ActorType::named(text.to_owned()) {
         ActorType::Unrecognized(_) => Err(
             "a type of actor is user, admin, service_account, job, system or anonymous".to_owned(),
         ),

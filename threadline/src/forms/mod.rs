@@ -7,7 +7,7 @@ mod version;
 
 pub use version::FormatVersion;
 
-pub(crate) use open_text::open_text;
+pub(crate) use open_text::{open_text, text_column, text_enum};
 
 /// The result of a count.
 #[derive(Debug, Clone, serde::Serialize)]

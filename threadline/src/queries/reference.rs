@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::forms::open_text;
+use crate::forms::text_enum;
 
 /// How a changed row referred to the record, in a history
 /// [with](crate::History::with) other rows.
@@ -18,42 +18,21 @@ pub struct Reference {
     pub moved: Option<Moved>,
 }
 
-/// The effect of an update on a reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Moved {
-    /// The row refers to the record from this change on.
-    In,
-    /// The row no longer refers to the record from this change on.
-    Out,
-    /// A value that a newer version recorded and this version does not know.
-    Unrecognized(String),
-}
+text_enum! {
+    /// The effect of an update on a reference.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Moved: "The effect of an update on a reference" {
+        /// The row refers to the record from this change on.
+        In = "in",
+        /// The row no longer refers to the record from this change on.
+        Out = "out",
+        /// A value that a newer version recorded and this version does not know.
+        Unrecognized(String),
+    }
 
-impl Moved {
     /// Returns `in` or `out`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::In => "in",
-            Self::Out => "out",
-            Self::Unrecognized(moved) => moved,
-        }
-    }
-
-    fn named(moved: String) -> Self {
-        match moved.as_str() {
-            "in" => Self::In,
-            "out" => Self::Out,
-            _ => Self::Unrecognized(moved),
-        }
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    Moved,
-    Moved::named,
-    "The effect of an update on a reference: in, out, or a value of a newer version."
-);
 
 /// ```text
 /// refers by posts.user_id since this change

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{AuditTransaction, portable};
 use crate::context::ActorRef;
-use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
+use crate::forms::text_column;
 
 /// A change of one row of an audited table: an insert, update, delete or truncate.
 ///
@@ -82,39 +82,27 @@ impl AuditChange {
     }
 }
 
-/// The operation that changed a row.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "schema",
-    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
-)]
-#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
-#[non_exhaustive]
-pub enum Operation {
-    /// The row was inserted.
-    Insert,
-    /// Columns of the row were changed.
-    Update,
-    /// The row was deleted.
-    Delete,
-    /// The row was removed by a `TRUNCATE`.
-    Truncate,
-    /// A recorded operation that this version does not know.
-    Unrecognized(String),
+text_column! {
+    /// The operation that changed a row.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum Operation: "The operation that changed a row" {
+        /// The row was inserted.
+        Insert = "insert",
+        /// Columns of the row were changed.
+        Update = "update",
+        /// The row was deleted.
+        Delete = "delete",
+        /// The row was removed by a `TRUNCATE`.
+        Truncate = "truncate",
+        /// A recorded operation that this version does not know.
+        Unrecognized(String),
+    }
+
+    /// Returns `insert`, `update`, `delete` or `truncate`.
+    pub fn as_str;
 }
 
 impl Operation {
-    /// Returns `insert`, `update`, `delete` or `truncate`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Truncate => "truncate",
-            Self::Unrecognized(op) => op,
-        }
-    }
-
     pub(crate) fn recorded(op: String) -> Self {
         match op.as_str() {
             "I" => Self::Insert,
@@ -124,18 +112,4 @@ impl Operation {
             _ => Self::Unrecognized(op),
         }
     }
-
-    /// Parses the output of [`as_str`](Self::as_str).
-    pub(crate) fn named(name: String) -> Self {
-        [Self::Insert, Self::Update, Self::Delete, Self::Truncate]
-            .into_iter()
-            .find(|operation| operation.as_str() == name)
-            .unwrap_or(Self::Unrecognized(name))
-    }
 }
-
-open_text!(
-    Operation,
-    Operation::named,
-    "The operation that changed a row: insert, update, delete, truncate, or a value of a newer version."
-);

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AuditChange, Operation, portable};
-use crate::forms::{FormatVersion, open_text};
+use crate::forms::{FormatVersion, text_enum};
 
 /// The fields of a change, for display and as JSON.
 ///
@@ -52,39 +52,20 @@ pub struct FieldDiff {
     pub prior_state: Option<PriorState>,
 }
 
-/// The state of an unknown value before a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PriorState {
-    /// The policy masks the column or records a keyed hash. The audit shows that the value
-    /// changed, but not from which value.
-    Redacted,
-    /// A state that a newer version recorded and this version does not know.
-    Unrecognized(String),
-}
+text_enum! {
+    /// The state of an unknown value before a change.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum PriorState: "The state of an unknown value before a change" {
+        /// The policy masks the column or records a keyed hash. The audit shows that the value
+        /// changed, but not from which value.
+        Redacted = "redacted",
+        /// A state that a newer version recorded and this version does not know.
+        Unrecognized(String),
+    }
 
-impl PriorState {
     /// Returns `redacted`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Redacted => "redacted",
-            Self::Unrecognized(state) => state,
-        }
-    }
-
-    fn named(state: String) -> Self {
-        match state.as_str() {
-            "redacted" => Self::Redacted,
-            _ => Self::Unrecognized(state),
-        }
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    PriorState,
-    PriorState::named,
-    "The state of an unknown value before a change: redacted, or a value of a newer version."
-);
 
 impl AuditChange {
     /// Returns the change of each column.

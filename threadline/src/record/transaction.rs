@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::portable;
 use crate::context::{ActorRef, recorded_actor};
-use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::{Columns, Instant};
+use crate::forms::text_column;
 
 /// A database transaction that changed audited rows under one context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,75 +49,39 @@ pub struct AuditTransaction {
     pub context_error: Option<String>,
 }
 
-/// How the context of a transaction reached it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "schema",
-    derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)
-)]
-#[cfg_attr(feature = "schema", diesel(sql_type = diesel::sql_types::Text))]
-#[non_exhaustive]
-pub enum ContextOrigin {
-    /// Passed to `audited_transaction`.
-    Explicit,
-    /// Current on the thread and used by `audited`: [`AuditContext::scope`] or
-    /// [`AuditContext::carry`](crate::AuditContext::carry).
-    ///
-    /// [`AuditContext::scope`]: crate::AuditContext::scope
-    ThreadLocal,
-    /// Current in a future and used by `audited`:
-    /// [`in_context`](crate::InContextExt::in_context) or
-    /// [`AuditContext::carry_future`](crate::AuditContext::carry_future).
-    TaskLocal,
-    /// Set as a setting in SQL.
-    Sql,
-    /// No actor was set.
-    None,
-    /// A context was set but could not be read; see `context_error`.
-    Unreadable,
-    /// The row of the transaction is missing.
-    Missing,
-    /// A recorded origin that this version does not know.
-    Unrecognized(String),
+text_column! {
+    /// How the context of a transaction reached it.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum ContextOrigin: "How the context reached the transaction" {
+        /// Passed to `audited_transaction`.
+        Explicit = "explicit",
+        /// Current on the thread and used by `audited`: [`AuditContext::scope`] or
+        /// [`AuditContext::carry`](crate::AuditContext::carry).
+        ///
+        /// [`AuditContext::scope`]: crate::AuditContext::scope
+        ThreadLocal = "thread-local",
+        /// Current in a future and used by `audited`:
+        /// [`in_context`](crate::InContextExt::in_context) or
+        /// [`AuditContext::carry_future`](crate::AuditContext::carry_future).
+        TaskLocal = "task-local",
+        /// Set as a setting in SQL.
+        Sql = "sql",
+        /// No actor was set.
+        None = "none",
+        /// A context was set but could not be read; see `context_error`.
+        Unreadable = "unreadable",
+        /// The row of the transaction is missing.
+        Missing = "missing",
+        /// A recorded origin that this version does not know.
+        Unrecognized(String),
+    }
+
+    /// Returns the text of the origin.
+    fn as_str;
 }
 
 impl ContextOrigin {
     pub(crate) fn recorded(origin: Option<String>) -> Self {
-        let Some(origin) = origin else {
-            return Self::Missing;
-        };
-        match origin.as_str() {
-            "explicit" => Self::Explicit,
-            "thread-local" => Self::ThreadLocal,
-            "task-local" => Self::TaskLocal,
-            "sql" => Self::Sql,
-            "none" => Self::None,
-            "unreadable" => Self::Unreadable,
-            _ => Self::Unrecognized(origin),
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Explicit => "explicit",
-            Self::ThreadLocal => "thread-local",
-            Self::TaskLocal => "task-local",
-            Self::Sql => "sql",
-            Self::None => "none",
-            Self::Unreadable => "unreadable",
-            Self::Missing => "missing",
-            Self::Unrecognized(origin) => origin,
-        }
-    }
-
-    /// Parses the output of [`as_str`](Self::as_str).
-    fn named(origin: String) -> Self {
-        Self::recorded((origin != "missing").then_some(origin))
+        origin.map_or(Self::Missing, Self::named)
     }
 }
-
-open_text!(
-    ContextOrigin,
-    ContextOrigin::named,
-    "How the context reached the transaction: explicit, thread-local, task-local, sql, none, unreadable, missing, or a value of a newer version."
-);

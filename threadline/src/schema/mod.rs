@@ -12,7 +12,6 @@
 
 mod in_history;
 pub mod sql_types;
-mod values;
 
 pub use in_history::InHistory;
 

@@ -3,51 +3,28 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::forms::open_text;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
+use crate::forms::{open_text, text_enum};
 use crate::record::{clean, portable};
 
-/// How severe a finding is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Severity {
-    /// Changes are lost or recorded wrongly, or were.
-    Error,
-    /// Nothing is lost yet, or the loss cannot be determined.
-    Warning,
-    /// A notice.
-    Info,
-    /// A severity that a newer version recorded and this version does not know.
-    Unrecognized(String),
-}
+text_enum! {
+    /// How severe a finding is.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Severity: "How severe a finding is" {
+        /// Changes are lost or recorded wrongly, or were.
+        Error = "error",
+        /// Nothing is lost yet, or the loss cannot be determined.
+        Warning = "warning",
+        /// A notice.
+        Info = "info",
+        /// A severity that a newer version recorded and this version does not know.
+        Unrecognized(String),
+    }
 
-impl Severity {
     /// Returns `error`, `warning` or `info`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-            Self::Unrecognized(severity) => severity,
-        }
-    }
-
-    fn named(severity: String) -> Self {
-        match severity.as_str() {
-            "error" => Self::Error,
-            "warning" => Self::Warning,
-            "info" => Self::Info,
-            _ => Self::Unrecognized(severity),
-        }
-    }
+    pub fn as_str;
 }
-
-open_text!(
-    Severity,
-    Severity::named,
-    "How severe a finding is: error, warning, info, or a value of a newer version."
-);
 
 /// The one list of codes with their meanings, from which everything else is generated.
 macro_rules! codes {

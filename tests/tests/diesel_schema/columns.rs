@@ -1,11 +1,13 @@
 //! `threadline::schema` matches the database.
 
+use std::any::type_name;
 use std::collections::BTreeMap;
 
-use diesel::PgConnection;
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment};
+use diesel::{PgConnection, debug_query};
+use threadline::schema;
 use threadline_tests::{rolled_back, rolled_back_with, rows};
-
-const SOURCE: &str = include_str!("../../../threadline/src/schema/mod.rs");
 
 /// The stored tables of each view, which determine which of its columns cannot be NULL.
 const STORED_IN: [(&str, &str); 6] = [
@@ -31,19 +33,36 @@ type Tables = BTreeMap<String, Vec<String>>;
 
 /// Returns the lines `column -> Type` of each `table!`.
 fn declared() -> Tables {
-    let mut tables = Tables::new();
-    for declaration in SOURCE.split("\ndiesel::table! {").skip(1) {
-        let (_, declaration) = declaration.split_once("threadline.").unwrap();
-        let (name, columns) = declaration.split_once(" (id) {").unwrap();
-        let (columns, _) = columns.split_once("\n    }").unwrap();
-        let columns = columns
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with("///"))
-            .map(|line| line.trim_end_matches(',').to_owned());
-        tables.insert(name.to_owned(), columns.collect());
-    }
-    tables
+    Tables::from([
+        declaration(schema::actions::table),
+        declaration(schema::audit_changes::table),
+        declaration(schema::audit_transactions::table),
+        declaration(schema::audited_tables::table),
+        declaration(schema::changes::table),
+        declaration(schema::transactions::table),
+    ])
+}
+
+fn declaration<T>(table: T) -> (String, Vec<String>)
+where
+    T: AsQuery,
+    T::Query: QueryFragment<Pg>,
+{
+    let sql = debug_query(&table.as_query()).to_string();
+    let (columns, from) = sql.split_once(" FROM ").unwrap();
+    let last_name = |text: &str| text.rsplit('"').nth(1).unwrap().to_owned();
+    let types = type_name::<T::SqlType>()
+        .trim_matches(['(', ')'])
+        .split(", ");
+    // Without the modules of the types.
+    let types = types.map(|sql_type| {
+        let names = sql_type.split('<').map(|path| path.rsplit(':').next());
+        names.map(Option::unwrap).collect::<Vec<_>>().join("<")
+    });
+    let columns = columns.split(", ").zip(types);
+    let columns = columns.map(|(column, sql_type)| format!("{} -> {sql_type}", last_name(column)));
+    let view = from.split(" -- ").next().unwrap();
+    (last_name(view), columns.collect())
 }
 
 /// Returns the same from the catalog.

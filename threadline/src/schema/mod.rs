@@ -126,55 +126,72 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::sql_types::*;
+/// Declares a view of transactions, with further columns.
+macro_rules! transactions_table {
+    ($(#[$of_view:meta])+ $view:ident { $($more:tt)* }) => {
+        diesel::table! {
+            use diesel::sql_types::*;
+            use super::sql_types::*;
 
+            $(#[$of_view])+
+            threadline.$view (id) {
+                /// The id of the row.
+                id -> BigInt,
+                /// The transaction id of PostgreSQL. Restarts after a dump and restore.
+                xact_id -> Xid8,
+                /// The time at which the database transaction began.
+                occurred_at -> Timestamptz,
+                /// The time at which its first change or action was recorded.
+                opened_at -> Timestamptz,
+                /// Set for a transaction that took more than an hour: its last change was captured
+                /// before this time. It is `infinity` for a transaction that is open in this
+                /// session, which chrono cannot represent.
+                extended_until -> Nullable<Timestamptz>,
+                /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
+                /// actor.
+                actor_type -> Nullable<Text>,
+                /// The id of the actor.
+                actor_id -> Nullable<Text>,
+                /// How the context reached the transaction, a
+                /// [`ContextOrigin`](crate::ContextOrigin).
+                actor_origin -> Text,
+                /// The id of the request that was being served.
+                request_id -> Nullable<Text>,
+                /// The id that ties the transaction to other requests, jobs and services.
+                correlation_id -> Nullable<Text>,
+                /// The id of the job that was running.
+                job_id -> Nullable<Text>,
+                /// The channel of the change, such as `web` or `cli`.
+                source -> Nullable<Text>,
+                /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
+                /// with Diesel's feature `network-address`.
+                remote_ip -> Nullable<Inet>,
+                /// The metadata of the context.
+                meta -> Nullable<Jsonb>,
+                /// The database role that was logged in.
+                session_user_name -> Text,
+                /// Why the context could not be read in full, if it could not.
+                context_error -> Nullable<Text>,
+                /// The setting `application_name` of the session.
+                application_name -> Nullable<Text>,
+                $($more)*
+            }
+        }
+    };
+}
+
+transactions_table! {
     /// Every AuditTransaction: one database transaction under one context, with the number
     /// of its changes.
-    threadline.transactions (id) {
-        /// The id of the row.
-        id -> BigInt,
-        /// The transaction id of PostgreSQL. Restarts after a dump and restore.
-        xact_id -> Xid8,
-        /// The time at which the database transaction began.
-        occurred_at -> Timestamptz,
-        /// The time at which its first change or action was recorded.
-        opened_at -> Timestamptz,
-        /// Set for a transaction that took more than an hour: its last change was captured
-        /// before this time. It is `infinity` for a transaction that is open in this
-        /// session, which chrono cannot represent.
-        extended_until -> Nullable<Timestamptz>,
-        /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
-        /// actor.
-        actor_type -> Nullable<Text>,
-        /// The id of the actor.
-        actor_id -> Nullable<Text>,
-        /// How the context reached the transaction, a
-        /// [`ContextOrigin`](crate::ContextOrigin).
-        actor_origin -> Text,
-        /// The id of the request that was being served.
-        request_id -> Nullable<Text>,
-        /// The id that ties the transaction to other requests, jobs and services.
-        correlation_id -> Nullable<Text>,
-        /// The id of the job that was running.
-        job_id -> Nullable<Text>,
-        /// The channel of the change, such as `web` or `cli`.
-        source -> Nullable<Text>,
-        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
-        /// with Diesel's feature `network-address`.
-        remote_ip -> Nullable<Inet>,
-        /// The metadata of the context.
-        meta -> Nullable<Jsonb>,
-        /// The database role that was logged in.
-        session_user_name -> Text,
-        /// Why the context could not be read in full, if it could not.
-        context_error -> Nullable<Text>,
-        /// The setting `application_name` of the session.
-        application_name -> Nullable<Text>,
+    transactions {
         /// The number of its changes.
         changes -> BigInt,
     }
+}
+
+transactions_table! {
+    /// Every AuditTransaction, without the number of its changes.
+    audit_transactions {}
 }
 
 diesel::table! {
@@ -251,53 +268,6 @@ diesel::table! {
         changed_to -> Nullable<Jsonb>,
         /// Insert: the inserted row. Delete and truncate: the removed row.
         row_data -> Nullable<Jsonb>,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::sql_types::*;
-
-    /// Every AuditTransaction, without the number of its changes.
-    threadline.audit_transactions (id) {
-        /// The id of the row.
-        id -> BigInt,
-        /// The transaction id of PostgreSQL. Restarts after a dump and restore.
-        xact_id -> Xid8,
-        /// The time at which the database transaction began.
-        occurred_at -> Timestamptz,
-        /// The time at which its first change or action was recorded.
-        opened_at -> Timestamptz,
-        /// `infinity` for a transaction that is open in this session, which chrono cannot
-        /// represent.
-        extended_until -> Nullable<Timestamptz>,
-        /// The type of the actor, an [`ActorType`](crate::ActorType); `NULL` without an
-        /// actor.
-        actor_type -> Nullable<Text>,
-        /// The id of the actor.
-        actor_id -> Nullable<Text>,
-        /// How the context reached the transaction, a
-        /// [`ContextOrigin`](crate::ContextOrigin).
-        actor_origin -> Text,
-        /// The id of the request that was being served.
-        request_id -> Nullable<Text>,
-        /// The id that ties the transaction to other requests, jobs and services.
-        correlation_id -> Nullable<Text>,
-        /// The id of the job that was running.
-        job_id -> Nullable<Text>,
-        /// The channel of the change, such as `web` or `cli`.
-        source -> Nullable<Text>,
-        /// The address of the client. Read it with [`abbrev`](crate::schema::abbrev()), or
-        /// with Diesel's feature `network-address`.
-        remote_ip -> Nullable<Inet>,
-        /// The metadata of the context.
-        meta -> Nullable<Jsonb>,
-        /// The database role that was logged in.
-        session_user_name -> Text,
-        /// Why the context could not be read in full, if it could not.
-        context_error -> Nullable<Text>,
-        /// The setting `application_name` of the session.
-        application_name -> Nullable<Text>,
     }
 }
 

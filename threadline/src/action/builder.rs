@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::ActionStatus;
 use crate::context::limits::{MAX_ID_BYTES, check_metadata, check_text};
 use crate::context::{ActorRef, ActorType, AuditContext, ContextError};
-use crate::setters::text_setters;
+use crate::setters::{metadata_setter, setters};
 
 /// The maximum length of a name, category and verb, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -105,17 +105,13 @@ impl Action {
         }
     }
 
-    text_setters! {
+    setters! {
         /// Sets the kind of object that it concerns, if the name does not contain it.
         category,
         /// Sets what is done to the object, if the name does not contain it.
         verb,
-    }
-
-    /// Sets the actor, instead of that of the current context.
-    pub fn actor(mut self, actor: ActorRef) -> Self {
-        self.actor = Some(actor);
-        self
+        /// Sets the actor, instead of that of the current context.
+        actor(actor: ActorRef),
     }
 
     /// Sets the status `error`: the action failed or was refused.
@@ -129,7 +125,7 @@ impl Action {
         self
     }
 
-    text_setters! {
+    setters! {
         /// Sets the reason.
         reason,
         /// Sets a further comment.
@@ -142,18 +138,13 @@ impl Action {
         job_id,
         /// Sets the source, instead of that of the current context.
         source,
+        /// Sets the address of the client, instead of that of the current context.
+        remote_ip(address: IpAddr),
     }
 
-    /// Sets the address of the client, instead of that of the current context.
-    pub fn remote_ip(mut self, address: IpAddr) -> Self {
-        self.remote_ip = Some(address);
-        self
-    }
-
-    /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
-    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(name.into(), value.into());
-        self
+    metadata_setter! {
+        /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
+        name
     }
 
     /// Checks whether it can be recorded under a context.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::ActorRef;
 use super::limits::{MAX_ID_BYTES, check_metadata, check_text};
-use crate::setters::text_setters;
+use crate::setters::{metadata_setter, setters};
 
 /// The context of changes: the actor, and the ids that tie the changes to the rest of the
 /// system.
@@ -243,13 +243,9 @@ impl AuditContext {
 }
 
 impl AuditContextBuilder {
-    /// Sets the actor.
-    pub fn actor(mut self, actor: ActorRef) -> Self {
-        self.actor = Some(actor);
-        self
-    }
-
-    text_setters! {
+    setters! {
+        /// Sets the actor.
+        actor(actor: ActorRef),
         /// Sets the id of the request that is being served.
         request_id,
         /// Sets the id that ties together requests, jobs and services that belong to one
@@ -259,18 +255,13 @@ impl AuditContextBuilder {
         job_id,
         /// Sets the channel of the change: `web`, `cli`, `import`, …
         source,
+        /// Sets the address of the client.
+        remote_ip(address: IpAddr),
     }
 
-    /// Sets the address of the client.
-    pub fn remote_ip(mut self, address: IpAddr) -> Self {
-        self.remote_ip = Some(address);
-        self
-    }
-
-    /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
-    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(name.into(), value.into());
-        self
+    metadata_setter! {
+        /// Adds an entry of metadata. A later entry of the same name replaces an earlier one.
+        name
     }
 
     /// Sets the current trace, as the metadata `trace_id`: 32 hexadecimal digits, the

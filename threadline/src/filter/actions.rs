@@ -11,7 +11,7 @@ use crate::context::{ActorRef, ActorType};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
 use crate::record::portable;
-use crate::setters::text_setters;
+use crate::setters::{metadata_setter, setters};
 use crate::statement::{Bind, Binds};
 
 /// A filter for actions, for [`actions`](crate::actions) and the command line. An empty
@@ -74,29 +74,24 @@ impl ActionFilter {
         Self::default()
     }
 
-    text_setters! {
+    setters! {
         /// Matches actions of this name, such as `member.role_changed`.
         name,
         /// Matches actions of this category, such as `member`.
         category,
         /// Matches actions with this verb, such as `role_changed`.
         verb,
+        /// Matches actions with this status.
+        status(status: ActionStatus),
     }
 
-    /// Matches actions with this status.
-    pub fn status(mut self, status: ActionStatus) -> Self {
-        self.status = Some(status);
-        self
+    metadata_setter! {
+        /// Matches actions that have this metadata, their own or that of their context.
+        /// Repeated calls must all match. A text matches the text of the value.
+        key
     }
 
-    /// Matches actions that have this metadata, their own or that of their context.
-    /// Repeated calls must all match. A text matches the text of the value.
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(key.into(), value.into());
-        self
-    }
-
-    text_setters! {
+    setters! {
         /// Matches actions whose reason or comment contains this text, ignoring case.
         text,
     }
@@ -114,22 +109,10 @@ impl ActionFilter {
     ///
     /// Returns an error that names two conditions that exclude each other.
     pub fn check(&self) -> Result<(), FilterError> {
-        let (first, second) = match self {
-            Self {
-                from: Some(from),
-                to: Some(to),
-                ..
-            } if from > to => (format!("from {from}"), format!("to {to}")),
-            Self {
-                actor: Some(actor),
-                actor_type: Some(kind),
-                ..
-            } if actor.actor_type() != kind => {
-                (format!("actor {actor}"), format!("actor_type {kind}"))
-            }
-            _ => return Ok(()),
-        };
-        Err(FilterError::Contradiction { first, second })
+        match self.contradiction() {
+            Some((first, second)) => Err(FilterError::Contradiction { first, second }),
+            None => Ok(()),
+        }
     }
 
     /// Parses a filter from names and texts, as in a query string, a form or a command
@@ -146,9 +129,7 @@ impl ActionFilter {
         N: AsRef<str>,
         T: AsRef<str>,
     {
-        let filter = Self::set_all(pairs)?;
-        filter.check()?;
-        Ok(filter)
+        Self::set_all(pairs)?.checked()
     }
 
     /// Returns its conditions on `audit_actions` as `a`.

@@ -11,14 +11,14 @@ use super::except::Exception;
 use super::record_key::{Key, RecordKey};
 use super::scope::Scope;
 use super::shared::shared_conditions;
-use super::table::is_table_name;
+use super::table::check_table_name;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
 use crate::model::{AuditedModel, KeyOf};
 use crate::record::{Operation, portable};
-use crate::setters::text_setters;
+use crate::setters::{metadata_setter, setters};
 use crate::statement::TypedKey;
 
 /// A filter for changes, for [`timeline`](crate::timeline), the exports and the command
@@ -113,7 +113,7 @@ impl Filter {
         self.table(M::spec().table)
     }
 
-    text_setters! {
+    setters! {
         /// Matches changes of the table of this name, written as in SQL: `members`,
         /// `app.members`, `"Order"`. The table may have been dropped since.
         table,
@@ -153,12 +153,6 @@ impl Filter {
         }
     }
 
-    /// Matches changes by this operation.
-    pub fn operation(mut self, operation: Operation) -> Self {
-        self.operation = Some(operation);
-        self
-    }
-
     /// Matches changes recorded without an actor: none was set, or the context could not be
     /// read. An unknown actor that was set explicitly is [`ActorRef::anonymous`].
     pub fn without_actor(mut self) -> Self {
@@ -166,23 +160,20 @@ impl Filter {
         self
     }
 
-    text_setters! {
+    setters! {
+        /// Matches changes by this operation.
+        operation(operation: Operation),
         /// Matches changes with an action of this name, such as `member.role_changed`.
         action,
         /// Matches changes with an action of this category.
         category,
+        /// Matches changes with an action of this status.
+        status(status: ActionStatus),
     }
 
-    /// Matches changes with an action of this status.
-    pub fn status(mut self, status: ActionStatus) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Matches changes whose context has this metadata. Repeated calls must all match.
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.metadata.insert(key.into(), value.into());
-        self
+    metadata_setter! {
+        /// Matches changes whose context has this metadata. Repeated calls must all match.
+        key
     }
 
     /// Changes in a scope, without what the scope hides of them. A filter of a name and text
@@ -260,20 +251,10 @@ impl Filter {
     /// Returns an error that names two conditions that exclude each other, an invalid table
     /// name, or a record without a table.
     pub fn check(&self) -> Result<(), FilterError> {
-        let contradiction = |first: &str, second: &str| {
-            Err(FilterError::Contradiction {
-                first: first.to_owned(),
-                second: second.to_owned(),
-            })
-        };
+        if let Some(table) = &self.table {
+            check_table_name(table)?;
+        }
         match self {
-            Self {
-                table: Some(table), ..
-            } if !is_table_name(table) => Err(FilterError::Value {
-                name: "table".to_owned(),
-                value: table.clone(),
-                message: "a table is named as in SQL: members, app.members, \"Order\"".to_owned(),
-            }),
             Self {
                 record: Some(_),
                 table: None,
@@ -292,37 +273,39 @@ impl Filter {
                 ..
             } => Err(FilterError::TextWithoutFrom),
             Self { table: None, .. } if !self.key.is_empty() => Err(FilterError::KeyWithoutTable),
-            Self {
-                from: Some(from),
-                to: Some(to),
-                ..
-            } if from > to => contradiction(&format!("from {from}"), &format!("to {to}")),
-            Self {
-                actor: Some(actor),
-                actor_type: Some(kind),
-                ..
-            } if actor.actor_type() != kind => {
-                contradiction(&format!("actor {actor}"), &format!("actor_type {kind}"))
-            }
-            Self {
-                without_actor: true,
-                actor: Some(actor),
-                ..
-            } => contradiction("actor nobody", &format!("actor {actor}")),
+            _ => Ok(()),
+        }?;
+        if let Some((first, second)) = self
+            .contradiction()
+            .or_else(|| self.contradiction_of_changes())
+        {
+            return Err(FilterError::Contradiction { first, second });
+        }
+        self.check_exceptions()
+    }
+
+    /// Returns two conditions that exclude each other, of those that only changes have.
+    fn contradiction_of_changes(&self) -> Option<(String, String)> {
+        let (first, second) = match self {
             Self {
                 without_actor: true,
+                actor: Some(actor),
+                ..
+            } => ("actor nobody".to_owned(), format!("actor {actor}")),
+            Self {
+                without_actor: true,
                 actor_type: Some(kind),
                 ..
-            } => contradiction("actor nobody", &format!("actor_type {kind}")),
+            } => ("actor nobody".to_owned(), format!("actor_type {kind}")),
             Self {
                 operation: Some(operation),
                 ..
-            } => match self.side_missing(operation) {
-                Some(missing) => contradiction(&format!("operation {operation}"), missing),
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        }
-        .and_then(|()| self.check_exceptions())
+            } => (
+                format!("operation {operation}"),
+                self.side_missing(operation)?.to_owned(),
+            ),
+            _ => return None,
+        };
+        Some((first, second))
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Filter;
 use super::error::FilterError;
-use super::parse::{actor_type, operation};
-use super::table::is_table_name;
+use super::parse::{actor, actor_type, operation};
+use super::table::{NOT_A_TABLE_NAME, is_table_name};
 use crate::context::{ActorRef, ActorType};
 use crate::record::{NOBODY, Operation};
 use crate::statement::Binds;
@@ -62,18 +62,10 @@ impl Exception {
         let value = self.value.as_str();
         Ok(match self.filter.as_str() {
             "table" if is_table_name(value) => Left::Table,
-            "table" => {
-                return Err(
-                    "a table is named as in SQL: members, app.members, \"Order\"".to_owned(),
-                );
-            }
+            "table" => return Err(NOT_A_TABLE_NAME.to_owned()),
             "operation" => Left::Operation(operation(value)?),
             "actor" if value == NOBODY => Left::Nobody,
-            "actor" => Left::Actor(
-                value
-                    .parse()
-                    .map_err(|e: crate::ContextError| e.to_string())?,
-            ),
+            "actor" => Left::Actor(actor(value)?),
             "actor_type" => Left::ActorType(actor_type(value)?),
             "source" => Left::Source,
             "changed" => Left::Changed,

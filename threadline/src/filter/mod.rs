@@ -24,7 +24,8 @@ pub use scope::{Scope, TableScope};
 pub(crate) use actions::{CHANGED_NOTHING, by_actor, of_status};
 
 pub(crate) use except::NamedColumns;
-pub(crate) use named::{named, once};
+pub(crate) use named::{named, once, repeated};
+pub(crate) use parse::actor;
 pub(crate) use record_key::Key;
 pub(crate) use scope::{Columns, FoundTable, FoundTables, Rows};
-pub(crate) use table::is_table_name;
+pub(crate) use table::check_table_name;

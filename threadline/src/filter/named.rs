@@ -61,6 +61,19 @@ pub(crate) const fn repeated<F>(
     }
 }
 
+/// Such a filter, which adds what is parsed from its text to the list of its name.
+macro_rules! list {
+    ($field:ident, $help:expr, $parse:expr) => {
+        $crate::filter::repeated(stringify!($field), $help, |filter, text| {
+            let parse: fn(&str) -> Result<_, String> = $parse;
+            filter.$field.push(parse(text)?);
+            Ok(())
+        })
+    };
+}
+
+pub(crate) use list;
+
 /// A set of named filters.
 pub trait Filters: Sized + Default + 'static {
     /// The heading over the flags of the program.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::Filter;
 use super::error::FilterError;
 use super::except::Exception;
-use super::named::{Filters, NamedFilter, TWICE, field, named, once, repeated};
+use super::named::{Filters, NamedFilter, TWICE, field, list, named, once, repeated};
 use super::record_key::RecordKey;
 use crate::action::ActionStatus;
 use crate::context::{ActorRef, ActorType, ContextError};
@@ -75,29 +75,20 @@ impl Filters for Filter {
             "Changes with an action of this status: ok or error",
             status
         ),
-        repeated(
-            "changed",
+        list!(
+            changed,
             "Changes that gave this column another value, including inserts and deletions; repeatable",
-            |f, text| {
-                f.changed.push(text.to_owned());
-                Ok(())
-            },
+            |text| Ok(text.to_owned())
         ),
-        repeated(
-            "changed_from",
+        list!(
+            changed_from,
             "Updates and deletions before which a column had this value: role=member; NULL is SQL's",
-            |f, text| {
-                f.changed_from.push(assignment(text)?);
-                Ok(())
-            },
+            assignment
         ),
-        repeated(
-            "changed_to",
+        list!(
+            changed_to,
             "Updates and inserts after which a column has this value: role=treasurer",
-            |f, text| {
-                f.changed_to.push(assignment(text)?);
-                Ok(())
-            },
+            assignment
         ),
         repeated(
             "value",
@@ -107,14 +98,10 @@ impl Filters for Filter {
                 Ok(())
             },
         ),
-        repeated(
-            "key",
+        list!(
+            key,
             "Changes of records with this value in a column of the key: package_id=11; repeatable",
-            |f, text| {
-                let (column, value) = pair(text)?;
-                f.key.push((column.to_owned(), value.to_owned()));
-                Ok(())
-            },
+            |text| pair(text).map(|(column, value)| (column.to_owned(), value.to_owned()))
         ),
         field!(source, "Changes from this source: web"),
         field!(
@@ -132,13 +119,10 @@ impl Filters for Filter {
             "Changes of the transaction with this id in the audit tables",
             transaction
         ),
-        repeated(
-            "except",
+        list!(
+            except,
             "Changes that this filter does not match: source=web; takes table, operation, actor, actor_type, source and changed; repeatable",
-            |f, text| {
-                f.except.push(Exception::parse(text)?);
-                Ok(())
-            },
+            Exception::parse
         ),
     ];
 }
@@ -175,9 +159,7 @@ impl Filter {
         N: AsRef<str>,
         T: AsRef<str>,
     {
-        let filter = Self::set_all(pairs)?;
-        filter.check()?;
-        Ok(filter)
+        Self::set_all(pairs)?.checked()
     }
 }
 
@@ -204,7 +186,7 @@ pub(super) fn operation(text: &str) -> Result<Operation, String> {
     }
 }
 
-pub(super) fn actor(text: &str) -> Result<ActorRef, String> {
+pub(crate) fn actor(text: &str) -> Result<ActorRef, String> {
     text.parse()
         .map_err(|error: ContextError| error.to_string())
 }

@@ -11,25 +11,13 @@ macro_rules! shared_conditions {
                 self
             }
 
-            #[doc = concat!("Matches ", $entries, " by actors of this type.")]
-            pub fn actor_type(mut self, actor_type: ActorType) -> Self {
-                self.actor_type = Some(actor_type);
-                self
-            }
-
-            #[doc = concat!("Matches ", $entries, " ", $recorded, " at this instant or later.")]
-            pub fn from(mut self, instant: DateTime<Utc>) -> Self {
-                self.from = Some(instant);
-                self
-            }
-
-            #[doc = concat!("Matches ", $entries, " ", $recorded, " at this instant or earlier.")]
-            pub fn to(mut self, instant: DateTime<Utc>) -> Self {
-                self.to = Some(instant);
-                self
-            }
-
-            text_setters! {
+            setters! {
+                #[doc = concat!("Matches ", $entries, " by actors of this type.")]
+                actor_type(actor_type: ActorType),
+                #[doc = concat!("Matches ", $entries, " ", $recorded, " at this instant or later.")]
+                from(instant: DateTime<Utc>),
+                #[doc = concat!("Matches ", $entries, " ", $recorded, " at this instant or earlier.")]
+                to(instant: DateTime<Utc>),
                 #[doc = concat!("Matches ", $entries, " with this correlation id, compared exactly.")]
                 correlation_id,
                 #[doc = concat!("Matches ", $entries, " of this request.")]
@@ -38,12 +26,32 @@ macro_rules! shared_conditions {
                 job_id,
                 #[doc = concat!("Matches ", $entries, " from this source.")]
                 source,
+                #[doc = concat!("Matches ", $entries, " of the AuditTransaction with this id.")]
+                transaction(id: i64),
             }
 
-            #[doc = concat!("Matches ", $entries, " of the AuditTransaction with this id.")]
-            pub fn transaction(mut self, id: i64) -> Self {
-                self.transaction = Some(id);
-                self
+            pub(crate) fn checked(self) -> Result<Self, FilterError> {
+                self.check()?;
+                Ok(self)
+            }
+
+            /// Returns two conditions that exclude each other.
+            fn contradiction(&self) -> Option<(String, String)> {
+                match self {
+                    Self {
+                        from: Some(from),
+                        to: Some(to),
+                        ..
+                    } if from > to => Some((format!("from {from}"), format!("to {to}"))),
+                    Self {
+                        actor: Some(actor),
+                        actor_type: Some(kind),
+                        ..
+                    } if actor.actor_type() != kind => {
+                        Some((format!("actor {actor}"), format!("actor_type {kind}")))
+                    }
+                    _ => None,
+                }
             }
 
             /// Returns the filter without its time span, or `None` if it has none.

@@ -1,6 +1,24 @@
+use super::error::FilterError;
+
+/// What is wrong with another text.
+pub(super) const NOT_A_TABLE_NAME: &str =
+    "a table is named as in SQL: members, app.members, \"Order\"";
+
+/// Returns an error for a text that is not a table name.
+pub(crate) fn check_table_name(text: &str) -> Result<(), FilterError> {
+    if is_table_name(text) {
+        return Ok(());
+    }
+    Err(FilterError::Value {
+        name: "table".to_owned(),
+        value: text.to_owned(),
+        message: NOT_A_TABLE_NAME.to_owned(),
+    })
+}
+
 /// Returns whether the text is a table name as in SQL, with or without a schema. A name
 /// that PostgreSQL cannot parse would fail the transaction of the caller.
-pub(crate) fn is_table_name(text: &str) -> bool {
+pub(super) fn is_table_name(text: &str) -> bool {
     let mut rest = text;
     for _ in 0..2 {
         let Some(after) = after_identifier(rest.trim_start()) else {

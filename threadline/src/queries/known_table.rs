@@ -5,7 +5,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz}
 
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::filter::{FilterError, is_table_name};
+use crate::filter::{FilterError, check_table_name};
 use crate::record::{AnyJson, AnyTime};
 use crate::run;
 use crate::statement::{Bind, Typed};
@@ -75,14 +75,7 @@ pub async fn known_table<C: AuditConnection>(
     conn: &mut C,
     name: &str,
 ) -> Result<KnownTable, Error> {
-    if !is_table_name(name) {
-        return Err(FilterError::Value {
-            name: "table".to_owned(),
-            value: name.to_owned(),
-            message: "a table is named as in SQL: members, app.members, \"Order\"".to_owned(),
-        }
-        .into());
-    }
+    check_table_name(name)?;
     type Row = (
         bool,
         bool,

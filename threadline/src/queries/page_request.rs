@@ -4,7 +4,7 @@ use super::page::Cursor;
 use super::timeline::{Timeline, timeline};
 use crate::context::ActorRef;
 use crate::error::Error;
-use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, named, once};
+use crate::filter::{ActionFilter, Filter, FilterError, Filters, NamedFilter, actor, named, once};
 
 /// A page as requested by the query of a URL: which entries, how many, and after which
 /// place.
@@ -260,8 +260,7 @@ impl Question for Filter {
     type Filters = Self;
 
     fn from_filters(filters: Self) -> Result<Self, Error> {
-        filters.check()?;
-        Ok(filters)
+        Ok(filters.checked()?)
     }
 
     fn takes(cursor: Cursor) -> Result<(), Error> {
@@ -273,8 +272,7 @@ impl Question for ActionFilter {
     type Filters = Self;
 
     fn from_filters(filters: Self) -> Result<Self, Error> {
-        filters.check()?;
-        Ok(filters)
+        Ok(filters.checked()?)
     }
 
     fn takes(cursor: Cursor) -> Result<(), Error> {
@@ -292,12 +290,7 @@ impl Filters for Whose {
     const ALL: &'static [NamedFilter<Self>] = &[named(
         "actor",
         "The type and id of the actor, as in user:42, or anonymous",
-        |whose, text| {
-            let actor = text
-                .parse()
-                .map_err(|e: crate::ContextError| e.to_string())?;
-            once(&mut whose.0, actor)
-        },
+        |whose, text| once(&mut whose.0, actor(text)?),
     )];
 }
 

@@ -5,7 +5,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz}
 
 use crate::connection::AuditConnection;
 use crate::error::{Error, ErrorKind};
-use crate::filter::{FilterError, check_table_name};
+use crate::filter::check_table_name;
 use crate::record::{AnyJson, AnyTime};
 use crate::run;
 use crate::statement::{Bind, Typed};

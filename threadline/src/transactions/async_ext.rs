@@ -4,13 +4,12 @@ use std::future::Future;
 use diesel::result::Error;
 
 use super::builder::Awaited;
-use super::transaction::record_failure;
+use super::transaction::{record_failure, required_setting};
 use super::{AuditedTransactionBuilder, Open, begin_unmasked, record_in};
 use crate::action::Action;
 use crate::connection::Asynchronous;
-use crate::context::{AuditContext, ContextError, InContext, Origin};
+use crate::context::{AuditContext, InContext, Origin};
 use crate::error::{Error as AuditError, kind_of};
-use crate::telemetry;
 
 /// An async closure whose future can be sent to another thread, a bound that `AsyncFnOnce`
 /// cannot express on its own. Every such closure implements it.
@@ -101,7 +100,11 @@ pub trait AsyncAuditExt: Asynchronous {
         'a: 'conn,
     {
         let context = context.clone();
-        async move { run_as(self, context, work).await }
+        async move {
+            let setting = context.to_setting(Origin::Explicit);
+            let open = Open::begin(self, Some(&setting)).await?;
+            run(open, Some(context), work).await
+        }
     }
 
     /// Builds a transaction under `context`, with an isolation level and the other options
@@ -171,13 +174,8 @@ pub trait AsyncAuditExt: Asynchronous {
         'a: 'conn,
     {
         async move {
-            match AuditContext::current_setting() {
-                Some(setting) => run(self, Some(&setting), work).await,
-                None => {
-                    telemetry::context_missing();
-                    Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
-                }
-            }
+            let setting = required_setting()?;
+            run(Open::begin(self, Some(&setting)).await?, None, work).await
         }
     }
 
@@ -196,7 +194,7 @@ pub trait AsyncAuditExt: Asynchronous {
     {
         async move {
             let setting = AuditContext::current_setting();
-            run(self, setting.as_deref(), work).await
+            run(Open::begin(self, setting.as_deref()).await?, None, work).await
         }
     }
 
@@ -228,28 +226,22 @@ pub trait AsyncAuditExt: Asynchronous {
 
 impl<C: Asynchronous> AsyncAuditExt for C {}
 
-async fn run_as<C, T, E, F>(conn: &mut C, context: AuditContext, work: F) -> Result<T, E>
+/// Runs the work of a transaction, under a context that is given explicitly or the current one.
+async fn run<C, T, E, F>(
+    mut open: Open<'_, C>,
+    context: Option<AuditContext>,
+    work: F,
+) -> Result<T, E>
 where
     C: Asynchronous,
     F: TransactionWork<C, T, E>,
     T: Send,
     E: From<Error> + Send,
 {
-    let setting = context.to_setting(Origin::Explicit);
-    let mut open = Open::begin(conn, Some(&setting)).await?;
-    let done = watched(&mut open, |conn| InContext::explicit(work(conn), context)).await;
-    open.end(done).await
-}
-
-async fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
-where
-    C: Asynchronous,
-    F: TransactionWork<C, T, E>,
-    T: Send,
-    E: From<Error> + Send,
-{
-    let mut open = Open::begin(conn, setting).await?;
-    let done = watched(&mut open, work).await;
+    let done = match context {
+        Some(context) => watched(&mut open, |conn| InContext::explicit(work(conn), context)).await,
+        None => watched(&mut open, work).await,
+    };
     open.end(done).await
 }
 
@@ -294,14 +286,8 @@ impl<C: Asynchronous> AuditedTransactionBuilder<'_, C, Awaited> {
         let begin = self.sql();
         let context = self.context.clone();
         let setting = self.setting();
-        let mut open = Open::begin_as(self.connection, &begin, setting.as_deref()).await?;
-        let done = match context {
-            Some(context) => {
-                watched(&mut open, |conn| InContext::explicit(work(conn), context)).await
-            }
-            None => watched(&mut open, work).await,
-        };
-        open.end(done).await
+        let open = Open::begin_as(self.connection, &begin, setting.as_deref()).await?;
+        run(open, context, work).await
     }
 }
 

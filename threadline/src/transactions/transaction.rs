@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use diesel::result::Error;
+use diesel::result::{Error, QueryResult};
 
 use super::{AuditedTransactionBuilder, Open, record_in};
 use crate::action::Action;
@@ -161,13 +161,7 @@ pub trait AuditExt: BlockingConnection {
         F: FnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,
     {
-        match AuditContext::current_setting() {
-            Some(setting) => run(self, Some(&setting), work),
-            None => {
-                telemetry::context_missing();
-                Err(Error::QueryBuilderError(Box::new(ContextError::NoContext)).into())
-            }
-        }
+        run(self, Some(&required_setting()?), work)
     }
 
     /// Runs `work` in a transaction under the current context of the thread, or in a plain
@@ -185,6 +179,14 @@ pub trait AuditExt: BlockingConnection {
 }
 
 impl<C: BlockingConnection> AuditExt for C {}
+
+/// Returns the setting of the current context, or an error if there is none.
+pub(super) fn required_setting() -> QueryResult<String> {
+    AuditContext::current_setting().ok_or_else(|| {
+        telemetry::context_missing();
+        Error::QueryBuilderError(Box::new(ContextError::NoContext))
+    })
+}
 
 pub(super) fn run<C, T, E, F>(conn: &mut C, setting: Option<&str>, work: F) -> Result<T, E>
 where

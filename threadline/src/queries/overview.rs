@@ -4,14 +4,13 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 
 use super::page::{Cursor, Page};
-use super::summary::{ActorCount, OperationCount, TableCount};
+use super::summary::{ActorCount, Group, GroupSql, OperationCount, TableCount};
 use super::timeline::{Plan, Timeline, TimelineEntry};
 use crate::connection::AuditConnection;
-use crate::context::ActorRef;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::posting::post_before_reading;
-use crate::record::{AnyTime, Operation};
+use crate::record::AnyTime;
 use crate::run;
 
 /// Counts of the newest changes that a filter matches, returned by [`overview`].
@@ -41,37 +40,26 @@ pub struct Overview {
     pub sources: Vec<(Option<String>, u64)>,
 }
 
-type NText = Nullable<Text>;
 /// The columns of [`Row`].
 pub(super) type OverviewSql = (
     Integer,
     BigInt,
     Nullable<Timestamptz>,
-    NText,
-    NText,
-    NText,
-    NText,
-    NText,
-    NText,
+    GroupSql,
+    Nullable<Text>,
     BigInt,
     BigInt,
-    Nullable<Array<BigInt>>,
-    Nullable<Array<BigInt>>,
+    (Nullable<Array<BigInt>>, Nullable<Array<BigInt>>),
 );
 type Row = (
     i32,
     i64,
     Option<AnyTime>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
+    Group,
     Option<String>,
     i64,
     i64,
-    Option<Vec<i64>>,
-    Option<Vec<i64>>,
+    (Option<Vec<i64>>, Option<Vec<i64>>),
 );
 
 /// Counts the newest changes that a filter matches, at most `cap` of them.
@@ -169,46 +157,32 @@ async fn counted<C: AuditConnection>(
     let mut overview = Overview::default();
     let mut places = vec![];
     for row in rows {
-        if let (Some(transactions), Some(ids)) = (&row.11, &row.12) {
-            places = transactions
-                .iter()
-                .copied()
-                .zip(ids.iter().copied())
-                .collect();
+        if let Some(first) = overview.add(row) {
+            places = first;
         }
-        overview.add(row);
     }
     overview.more = overview.changes >= cap as u64;
     Ok((overview, places))
 }
 
 impl Overview {
-    fn add(&mut self, row: Row) {
+    /// Adds what the row counts, and returns the first changes if it has them.
+    fn add(&mut self, row: Row) -> Option<Vec<(i64, i64)>> {
         // A row counts by the columns whose bit is not set (SQL's GROUPING).
         const TIME: i32 = 0b01111;
         const TABLE: i32 = 0b10111;
         const OPERATION: i32 = 0b11011;
         const ACTOR: i32 = 0b11101;
         const SOURCE: i32 = 0b11110;
-        let (by, step, bin, schema, table, op, kind, id, source, count, transactions, ..) = row;
+        let (by, step, bin, group, source, count, transactions, first) = row;
         let changes = count.unsigned_abs();
         match by {
             TIME => self
                 .times
                 .extend(bin.map(|bin| (bin.into_inner(), changes))),
-            TABLE => self.tables.push(TableCount {
-                schema,
-                table,
-                changes,
-            }),
-            OPERATION => self.operations.push(OperationCount {
-                operation: Operation::recorded(op.unwrap_or_default()),
-                changes,
-            }),
-            ACTOR => self.actors.push(ActorCount {
-                actor: kind.map(|kind| ActorRef::recorded(kind, id)),
-                changes,
-            }),
+            TABLE => self.tables.push(TableCount::of(group, changes)),
+            OPERATION => self.operations.push(OperationCount::of(group, changes)),
+            ACTOR => self.actors.push(ActorCount::of(group, changes)),
             SOURCE => self.sources.push((source, changes)),
             _ => {
                 self.changes = changes;
@@ -216,5 +190,7 @@ impl Overview {
                 self.step = step.unsigned_abs();
             }
         }
+        let (transactions, ids) = first;
+        Some(transactions?.into_iter().zip(ids?).collect())
     }
 }

@@ -87,27 +87,43 @@ pub struct ActorCount {
     pub changes: u64,
 }
 
-type Row = (
-    i32,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    i64,
-);
+type OText = Option<String>;
+type NText = Nullable<Text>;
+/// Schema and table, operation, type and id of the actor: those of one of them are set.
+pub(super) type Group = (OText, OText, OText, OText, OText);
+/// The columns of [`Group`].
+pub(super) type GroupSql = (NText, NText, NText, NText, NText);
+type Row = (i32, OText, Group, i64);
 /// The columns of [`Row`].
-pub(super) type SummarySql = (
-    Integer,
-    Nullable<Text>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Nullable<Text>,
-    BigInt,
-);
+pub(super) type SummarySql = (Integer, NText, GroupSql, BigInt);
+
+impl TableCount {
+    pub(super) fn of((schema, table, ..): Group, changes: u64) -> Self {
+        Self {
+            schema,
+            table,
+            changes,
+        }
+    }
+}
+
+impl OperationCount {
+    pub(super) fn of((_, _, operation, ..): Group, changes: u64) -> Self {
+        Self {
+            operation: Operation::recorded(operation.unwrap_or_default()),
+            changes,
+        }
+    }
+}
+
+impl ActorCount {
+    pub(super) fn of((.., kind, id): Group, changes: u64) -> Self {
+        Self {
+            actor: kind.map(|kind| ActorRef::recorded(kind, id)),
+            changes,
+        }
+    }
+}
 
 /// Counts the changes that match a filter, by day, table, operation and actor.
 ///
@@ -157,26 +173,18 @@ impl Summary {
         const TABLE: i32 = 0b1011;
         const OPERATION: i32 = 0b1101;
         const ACTOR: i32 = 0b1110;
-        let (by, day, schema, table, op, actor_type, actor_id, count) = row;
+        let (by, day, group, count) = row;
         let changes = count.unsigned_abs();
         match by {
             DAY => self.days.extend(
                 day.and_then(|day| day.parse().ok())
                     .map(|day| DayCount { day, changes }),
             ),
-            TABLE => self.tables.push(TableCount {
-                schema,
-                table,
-                changes,
-            }),
-            OPERATION => self.operations.push(OperationCount {
-                operation: Operation::recorded(op.unwrap_or_default()),
-                changes,
-            }),
-            ACTOR if self.actors.len() < ACTORS => self.actors.push(ActorCount {
-                actor: actor_type.map(|kind| ActorRef::recorded(kind, actor_id)),
-                changes,
-            }),
+            TABLE => self.tables.push(TableCount::of(group, changes)),
+            OPERATION => self.operations.push(OperationCount::of(group, changes)),
+            ACTOR if self.actors.len() < ACTORS => {
+                self.actors.push(ActorCount::of(group, changes));
+            }
             ACTOR => self.by_other_actors += changes,
             _ => self.changes = changes,
         }

@@ -85,11 +85,11 @@ async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error 
         if lacks_schema(message) {
             match installed_version(conn).await {
                 Ok(installed) if installed < Some(SCHEMA_VERSION) => {
-                    return Error::new(ErrorKind::SchemaMissing { installed });
+                    return Error::schema_missing(installed);
                 }
                 // A failed transaction accepts no query, so the version cannot be read.
                 Err(_) if message.contains("does not exist") => {
-                    return Error::new(ErrorKind::SchemaMissing { installed: None });
+                    return Error::schema_missing(None);
                 }
                 _ => {}
             }
@@ -103,6 +103,14 @@ async fn reading<C: AuditConnection>(conn: &mut C, error: DieselError) -> Error 
 fn lacks_schema(message: &str) -> bool {
     !message.starts_with("threadline:")
         && (message.contains("\"threadline\"") || message.contains("threadline."))
+}
+
+/// Returns an error unless the audit schema is as new as this crate needs.
+pub(crate) async fn require_schema<C: AuditConnection>(conn: &mut C) -> Result<(), Error> {
+    match installed_version(conn).await? {
+        installed if installed < Some(SCHEMA_VERSION) => Err(Error::schema_missing(installed)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the version in the database, or `None` without an audit schema.

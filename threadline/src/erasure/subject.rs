@@ -17,14 +17,13 @@ use super::subject_line::{SubjectEnd, SubjectLine};
 use crate::action::{ActionSql, AuditAction};
 use crate::connection::{EachRow, StreamConnection};
 use crate::context::ActorRef;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::forms::FormatVersion;
 use crate::posting::post_before_reading;
 use crate::queries::known_table;
 use crate::record::{AuditChange, AuditTransaction, ChangeSql, TransactionSql};
-use crate::run::{self, installed_version};
+use crate::run;
 use crate::statement::{Bind, Typed};
-use crate::version::SCHEMA_VERSION;
 
 /// Exports all recorded data of a person (GDPR, article 15): the changes of their record
 /// and of the rows that belonged to them at the time, and the holds and erasures that
@@ -112,10 +111,7 @@ impl SubjectExport {
         C: StreamConnection,
         W: Write + Send,
     {
-        let installed = installed_version(conn).await?;
-        if installed < Some(SCHEMA_VERSION) {
-            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
-        }
+        run::require_schema(conn).await?;
         known_table(conn, &self.table).await?;
         post_before_reading(conn).await;
         let person = || {

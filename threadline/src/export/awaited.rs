@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io::Write;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -14,8 +13,9 @@ use diesel::row::Row;
 use futures_core::Stream;
 use tokio::io::AsyncWrite;
 
+use super::buffer::Buffer;
 use super::rows::{ExportRow, export_row};
-use super::{Export, ExportFormat, Exported, PROGRESS_EVERY, csv, json, report, write_failed};
+use super::{Export, ExportFormat, Exported, PROGRESS_EVERY, report, write_failed};
 use crate::connection::{Asynchronous, EachRow};
 use crate::error::Error;
 
@@ -126,11 +126,7 @@ impl<P: FnMut(u64) + Send> Export<P> {
         let filter = self.filter.clone();
         let (plan, query) = self.query(conn, &filter).await?;
         let buffer = Buffer::default();
-        let mut sink: Box<dyn super::Sink + Send> = match format {
-            ExportFormat::Csv => Box::new(csv::Sheet::new(buffer.clone(), self.actions)),
-            ExportFormat::Json => Box::new(json::Document::new(buffer.clone())),
-            ExportFormat::Ndjson => Box::new(json::Lines::new(buffer.clone())),
-        };
+        let mut sink = format.sink(buffer.clone(), self.actions);
         let each = Rows {
             actions: self.actions,
         };
@@ -155,12 +151,12 @@ impl<P: FnMut(u64) + Send> Export<P> {
                 report(&mut self.progress, exported.changes);
             }
             if buffer.len() >= CHUNK {
-                out.put(buffer.take()).await?;
+                out.put(buffer.take().into()).await?;
             }
         }
         sink.end(exported)?;
         if buffer.len() > 0 {
-            out.put(buffer.take()).await?;
+            out.put(buffer.take().into()).await?;
         }
         out.end().await?;
         report(&mut self.progress, exported.changes);
@@ -178,35 +174,6 @@ impl EachRow for Rows {
 
     fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item {
         export_row(row, self.actions)
-    }
-}
-
-/// The buffer that the formats write to.
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn len(&self) -> usize {
-        self.bytes().len()
-    }
-
-    fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.bytes()).into()
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.bytes().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

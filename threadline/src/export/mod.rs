@@ -2,6 +2,7 @@
 
 #[cfg(feature = "export-async")]
 mod awaited;
+mod buffer;
 pub(crate) mod cells;
 mod csv;
 mod file;
@@ -14,23 +15,21 @@ pub(crate) use self::cells::write_failed;
 #[cfg(feature = "schemars")]
 pub(crate) use self::json::{End as ExportEnd, Entry as ExportEntry};
 
-use std::cell::RefCell;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use self::buffer::Buffer;
 use self::rows::{EachChange, ExportRow};
 use crate::connection::{BlockingConnection, StreamConnection};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::filter::Filter;
 use crate::posting::post_before_reading;
 use crate::queries::{ExportSql, Plan, timeline};
-use crate::run::installed_version;
+use crate::run::require_schema;
 use crate::statement::Typed;
-use crate::version::SCHEMA_VERSION;
 
 /// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +41,17 @@ pub enum ExportFormat {
     Json,
     /// One JSON object per line. The last line marks the end.
     Ndjson,
+}
+
+impl ExportFormat {
+    /// Returns what writes changes in this format.
+    fn sink<'w>(self, out: impl Write + Send + 'w, actions: bool) -> Box<dyn Sink + Send + 'w> {
+        match self {
+            Self::Csv => Box::new(csv::Sheet::new(out, actions)),
+            Self::Json => Box::new(json::Document::new(out)),
+            Self::Ndjson => Box::new(json::Lines::new(out)),
+        }
+    }
 }
 
 /// The size of a finished export.
@@ -156,12 +166,36 @@ impl<P: FnMut(u64) + Send> Export<P> {
         C: StreamConnection,
         W: Write + Send,
     {
-        let actions = self.actions;
-        match format {
-            ExportFormat::Csv => self.write_to(conn, csv::Sheet::new(out, actions)).await,
-            ExportFormat::Json => self.write_to(conn, json::Document::new(out)).await,
-            ExportFormat::Ndjson => self.write_to(conn, json::Lines::new(out)).await,
+        let mut sink = format.sink(out, self.actions);
+        let filter = self.filter.clone();
+        let (plan, query) = self.query(conn, &filter).await?;
+        let mut changes = 0;
+        let mut truncated = false;
+        let mut each = EachChange {
+            actions: self.actions,
+            write: |mut row: ExportRow| {
+                if self.limit.is_some_and(|limit| changes >= limit as u64) {
+                    truncated = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                plan.narrow_row(&mut row.change, &mut row.actions);
+                sink.change(&row)?;
+                changes += 1;
+                if changes % PROGRESS_EVERY == 0 {
+                    report(&mut self.progress, changes);
+                }
+                Ok(ControlFlow::Continue(()))
+            },
+            failed: None,
+        };
+        conn.each_row(query, &mut each).await?;
+        if let Some(error) = each.failed {
+            return Err(error);
         }
+        let exported = Exported { changes, truncated };
+        sink.end(exported)?;
+        report(&mut self.progress, changes);
+        Ok(exported)
     }
 
     /// Writes the export to a file. The file gets its name only when it is complete; until
@@ -199,51 +233,12 @@ impl<P: FnMut(u64) + Send> Export<P> {
     ) -> Result<(Plan<'f>, Typed<ExportSql>), Error> {
         post_before_reading(conn).await;
         // Read first: once the rows are streamed, the connection is busy.
-        let installed = installed_version(conn).await?;
-        if installed < Some(SCHEMA_VERSION) {
-            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
-        }
+        require_schema(conn).await?;
         // One row more than the limit shows whether changes are left out.
         let asked = self.limit.map(|limit| limit.saturating_add(1));
         let plan = Plan::new(conn, filter).await?;
         let query = plan.export(asked, self.actions);
         Ok((plan, query))
-    }
-
-    async fn write_to<C, S>(&mut self, conn: &mut C, mut sink: S) -> Result<Exported, Error>
-    where
-        C: StreamConnection,
-        S: Sink + Send,
-    {
-        let filter = self.filter.clone();
-        let (plan, query) = self.query(conn, &filter).await?;
-        let mut changes = 0;
-        let mut truncated = false;
-        let mut each = EachChange {
-            actions: self.actions,
-            write: |mut row: ExportRow| {
-                if self.limit.is_some_and(|limit| changes >= limit as u64) {
-                    truncated = true;
-                    return Ok(ControlFlow::Break(()));
-                }
-                plan.narrow_row(&mut row.change, &mut row.actions);
-                sink.change(&row)?;
-                changes += 1;
-                if changes % PROGRESS_EVERY == 0 {
-                    report(&mut self.progress, changes);
-                }
-                Ok(ControlFlow::Continue(()))
-            },
-            failed: None,
-        };
-        conn.each_row(query, &mut each).await?;
-        if let Some(error) = each.failed {
-            return Err(error);
-        }
-        let exported = Exported { changes, truncated };
-        sink.end(exported)?;
-        report(&mut self.progress, changes);
-        Ok(exported)
     }
 }
 
@@ -258,16 +253,9 @@ pub fn export_pages<C: BlockingConnection>(
     limit: usize,
     mut write: impl FnMut(Vec<u8>, u64) -> std::io::Result<()>,
 ) -> Result<Exported, Error> {
-    let buffer = Shared::default();
-    let mut sink: Box<dyn Sink> = match format {
-        ExportFormat::Csv => Box::new(csv::Sheet::new(buffer.clone(), true)),
-        ExportFormat::Json => Box::new(json::Document::new(buffer.clone())),
-        ExportFormat::Ndjson => Box::new(json::Lines::new(buffer.clone())),
-    };
-    let mut written = |buffer: &Shared, changes| {
-        let chunk = buffer.take();
-        write(chunk, changes).map_err(|source| Error::new(ErrorKind::Export { source }))
-    };
+    let buffer = Buffer::default();
+    let mut sink = format.sink(buffer.clone(), true);
+    let mut written = |changes| write(buffer.take(), changes).map_err(write_failed);
     let mut exported = Exported {
         changes: 0,
         truncated: false,
@@ -287,7 +275,7 @@ pub fn export_pages<C: BlockingConnection>(
             })?;
             exported.changes += 1;
         }
-        written(&buffer, exported.changes)?;
+        written(exported.changes)?;
         after = page.next;
         if after.is_none() || exported.changes >= limit as u64 {
             exported.truncated = page.has_more;
@@ -295,33 +283,12 @@ pub fn export_pages<C: BlockingConnection>(
         }
     }
     sink.end(exported)?;
-    written(&buffer, exported.changes)?;
+    written(exported.changes)?;
     Ok(exported)
 }
 
 /// Changes of a page. Each may have values of megabytes.
 const AT_A_TIME: usize = 200;
-
-/// A buffer with the bytes written since the last `take`.
-#[derive(Debug, Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Shared {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.borrow_mut())
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 fn report(progress: &mut Option<impl FnMut(u64)>, changes: u64) {
     if let Some(progress) = progress {

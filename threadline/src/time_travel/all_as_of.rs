@@ -22,9 +22,8 @@ use crate::forms::schema::Columns;
 use crate::model::AuditedModel;
 use crate::posting::post_before_reading;
 use crate::record::{Unavailable, portable};
-use crate::run::installed_version;
+use crate::run::require_schema;
 use crate::statement;
-use crate::version::SCHEMA_VERSION;
 
 /// A record of a table as it was at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,10 +91,7 @@ where
         built: PhantomData,
     };
     // Read first: once the rows are streamed, the connection is busy.
-    let installed = installed_version(conn).await.unwrap_or(None);
-    if installed < Some(SCHEMA_VERSION) {
-        return Err(Error::new(ErrorKind::SchemaMissing { installed }));
-    }
+    require_schema(conn).await?;
     post_before_reading(conn).await;
     let rows = conn.row_by_row(query, each).await;
     rows.map_err(|error| refused(error, &M::spec().table))

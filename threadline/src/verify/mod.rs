@@ -22,9 +22,8 @@ use crate::forms::FormatVersion;
 use crate::install::{ModelStatus, model_status};
 use crate::model::{Models, PolicyCall, TableSpec};
 use crate::posting::post_before_reading;
-use crate::run::installed_version;
+use crate::run::require_schema;
 use crate::telemetry::{Clock, Found, Level, Verified};
-use crate::version::SCHEMA_VERSION;
 
 /// The options of a verification. [`Models::verify`] returns it.
 #[derive(Debug, Clone)]
@@ -266,10 +265,7 @@ impl<'a> Verify<'a> {
         changes: Option<u32>,
         progress: &mut Progress<'_>,
     ) -> Result<Verification, Error> {
-        let installed = installed_version(conn).await?;
-        if installed < Some(SCHEMA_VERSION) {
-            return Err(Error::new(ErrorKind::SchemaMissing { installed }));
-        }
+        require_schema(conn).await?;
         let only = match self.table.as_deref() {
             Some(table) => Some(named(conn, table).await?),
             None => None,
@@ -291,9 +287,7 @@ impl<'a> Verify<'a> {
         let tables = queries::audited(conn, only.as_deref()).await?;
         let (broken, stopped) = self.chains(conn, &tables, changes, progress).await?;
         findings.extend(broken);
-        findings.extend(queries::interrupted(conn, self.since, only.as_deref()).await?);
-        findings.extend(queries::triggers_changed(conn, self.since, only.as_deref()).await?);
-        findings.extend(queries::truncated(conn, self.since, only.as_deref()).await?);
+        findings.extend(queries::gaps(conn, self.since, only.as_deref()).await?);
         findings.extend(
             queries::suspended(conn, self.since)
                 .await?

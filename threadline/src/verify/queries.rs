@@ -156,37 +156,24 @@ pub(super) async fn unattributed<C: AuditConnection>(
     run::one(conn, query).await.optional()
 }
 
-pub(super) async fn interrupted<C: AuditConnection>(
+/// Returns the findings since an instant, of one table or of all, in the order of the queries.
+pub(super) async fn gaps<C: AuditConnection>(
     conn: &mut C,
     since: Option<DateTime<Utc>>,
     only: Option<&str>,
 ) -> QueryResult<Vec<Finding>> {
-    let query = diesel::sql_query(include_str!("interrupted.sql"))
-        .bind::<Nullable<Timestamptz>, _>(since)
-        .bind::<Nullable<Text>, _>(only);
-    findings(conn, query).await
-}
-
-pub(super) async fn triggers_changed<C: AuditConnection>(
-    conn: &mut C,
-    since: Option<DateTime<Utc>>,
-    only: Option<&str>,
-) -> QueryResult<Vec<Finding>> {
-    let query = diesel::sql_query(include_str!("triggers_changed.sql"))
-        .bind::<Nullable<Timestamptz>, _>(since)
-        .bind::<Nullable<Text>, _>(only);
-    findings(conn, query).await
-}
-
-pub(super) async fn truncated<C: AuditConnection>(
-    conn: &mut C,
-    since: Option<DateTime<Utc>>,
-    only: Option<&str>,
-) -> QueryResult<Vec<Finding>> {
-    let query = diesel::sql_query(include_str!("truncated.sql"))
-        .bind::<Nullable<Timestamptz>, _>(since)
-        .bind::<Nullable<Text>, _>(only);
-    findings(conn, query).await
+    let mut gaps = vec![];
+    for sql in [
+        include_str!("interrupted.sql"),
+        include_str!("triggers_changed.sql"),
+        include_str!("truncated.sql"),
+    ] {
+        let query = diesel::sql_query(sql)
+            .bind::<Nullable<Timestamptz>, _>(since)
+            .bind::<Nullable<Text>, _>(only);
+        gaps.extend(findings(conn, query).await?);
+    }
+    Ok(gaps)
 }
 
 /// A table whose history can be checked.

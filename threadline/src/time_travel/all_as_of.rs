@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
-use diesel::expression::{Expression, Selectable};
+use diesel::expression::Selectable;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
@@ -11,7 +11,7 @@ use diesel::sql_types::{Text, Timestamptz, Untyped};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fit::{self, Lacking, ModelColumns};
+use super::fit::{self, Lacking, ModelColumns, ReadModel};
 use super::outcome;
 #[cfg(any(feature = "schemars", feature = "utoipa"))]
 use super::outcome::Outcome;
@@ -19,7 +19,6 @@ use crate::connection::{EachRow, StreamConnection};
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Columns;
-use crate::model::AuditedModel;
 use crate::posting::post_before_reading;
 use crate::record::{Unavailable, portable};
 use crate::run::require_schema;
@@ -73,12 +72,7 @@ pub(crate) async fn load_all_as_of<'c, C, M>(
 ) -> Result<PastRecords<'c, C, M>, Error>
 where
     C: StreamConnection,
-    M: AuditedModel
-        + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
-        + Send
-        + 'static,
-    M::SelectExpression: QueryFragment<Pg> + Send + 'static,
+    M: ReadModel<SelectExpression: 'static> + 'static,
 {
     let query = AllAsOf {
         table: M::spec().table,
@@ -103,13 +97,7 @@ struct EachPast<M: Selectable<Pg>> {
     built: PhantomData<fn() -> M>,
 }
 
-impl<M> EachRow for EachPast<M>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
-        + Send,
-    M::SelectExpression: QueryFragment<Pg> + Send,
-{
+impl<M: ReadModel> EachRow for EachPast<M> {
     type Item = Result<PastRecord<M>, Error>;
 
     fn item<'r, R: Row<'r, Pg>>(&mut self, row: QueryResult<R>) -> Self::Item {
@@ -157,15 +145,10 @@ impl EachRow for EachImage {
     }
 }
 
-fn past_record<'a, M>(
+fn past_record<'a, M: ReadModel>(
     row: &impl Row<'a, Pg>,
     model: &ModelColumns<M::SelectExpression>,
-) -> QueryResult<PastRecord<M>>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
-{
+) -> QueryResult<PastRecord<M>> {
     let lacking = Lacking::read(row, 2)?;
     Ok(PastRecord {
         key: fit::json(row, 0)?.unwrap_or_default(),

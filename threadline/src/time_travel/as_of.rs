@@ -1,8 +1,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use diesel::deserialize::FromSqlRow;
-use diesel::expression::{Expression, Selectable};
+use diesel::expression::Selectable;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -10,10 +9,10 @@ use diesel::row::Row;
 use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
 use serde_json::Value;
 
-use super::fit::{self, Lacking, ModelColumns};
+use super::fit::{self, Lacking, ModelColumns, ReadModel};
 use crate::connection::{AuditConnection, BuildRow};
 use crate::error::{Error, ErrorKind};
-use crate::model::{AuditedModel, KeyExpression};
+use crate::model::KeyExpression;
 use crate::posting::post_before_reading;
 use crate::queries::change_by_id;
 use crate::record::{OpenTransaction, Unavailable};
@@ -40,11 +39,7 @@ pub(crate) async fn load_as_of<C, M, V>(
 ) -> Result<Result<M, Unavailable>, Error>
 where
     C: AuditConnection,
-    M: AuditedModel
-        + Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
-        + Send,
-    M::SelectExpression: QueryFragment<Pg> + Send,
+    M: ReadModel,
     V: QueryFragment<Pg> + Send,
 {
     let query = AsOf {
@@ -118,13 +113,7 @@ struct BuildRecord<M: Selectable<Pg>> {
     built: PhantomData<fn() -> M>,
 }
 
-impl<M> BuildRow for BuildRecord<M>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
-        + Send,
-    M::SelectExpression: QueryFragment<Pg> + Send,
-{
+impl<M: ReadModel> BuildRow for BuildRecord<M> {
     type Value = (Found, Result<M, Unavailable>);
 
     fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Self::Value> {

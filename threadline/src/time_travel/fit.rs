@@ -83,6 +83,23 @@ impl<E: QueryFragment<Pg>> ModelColumns<E> {
     }
 }
 
+/// A model that can be read from the columns that it selects.
+pub(crate) trait ReadModel:
+    AuditedModel
+    + Selectable<Pg, SelectExpression: QueryFragment<Pg> + Send>
+    + FromSqlRow<<<Self as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+    + Send
+{
+}
+
+impl<M> ReadModel for M where
+    M: AuditedModel
+        + Selectable<Pg, SelectExpression: QueryFragment<Pg> + Send>
+        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
+        + Send
+{
+}
+
 fn has_schema(table: &str) -> bool {
     table.contains("\".\"")
 }
@@ -115,17 +132,12 @@ impl Lacking {
 }
 
 /// Builds the model from the columns of a row from `from` on.
-pub(crate) fn record<'a, M>(
+pub(crate) fn record<'a, M: ReadModel>(
     row: &impl Row<'a, Pg>,
     from: usize,
     model: &ModelColumns<M::SelectExpression>,
     lacking: &Lacking,
-) -> Result<M, Unavailable>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
-{
+) -> Result<M, Unavailable> {
     let converted: Vec<_> = lacking
         .unrecorded
         .iter()

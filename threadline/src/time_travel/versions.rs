@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::all_as_of::{PastRecords, load_all_as_of};
 use super::as_of::load_as_of;
-use super::fit::{self, Lacking, ModelColumns};
+use super::fit::{self, Lacking, ModelColumns, ReadModel};
 use super::outcome;
 #[cfg(any(feature = "schemars", feature = "utoipa"))]
 use super::outcome::Outcome;
@@ -166,13 +166,7 @@ struct BuildVersion<M: Selectable<Pg>> {
     built: PhantomData<fn() -> M>,
 }
 
-impl<M> BuildRow for BuildVersion<M>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>
-        + Send,
-    M::SelectExpression: QueryFragment<Pg> + Send,
-{
+impl<M: ReadModel> BuildRow for BuildVersion<M> {
     type Value = Version<M>;
 
     fn build<'r>(&mut self, row: &impl Row<'r, Pg>) -> QueryResult<Version<M>> {
@@ -180,15 +174,10 @@ where
     }
 }
 
-fn version<'a, M>(
+fn version<'a, M: ReadModel>(
     row: &impl Row<'a, Pg>,
     model: &ModelColumns<M::SelectExpression>,
-) -> QueryResult<Version<M>>
-where
-    M: Selectable<Pg>
-        + FromSqlRow<<<M as Selectable<Pg>>::SelectExpression as Expression>::SqlType, Pg>,
-    M::SelectExpression: QueryFragment<Pg>,
-{
+) -> QueryResult<Version<M>> {
     const MODEL: usize = CHANGE_COLUMNS + 6;
     let change = <AuditChange as FromSqlRow<ChangeSql, Pg>>::build_from_row(
         &row.partial_row(0..CHANGE_COLUMNS),

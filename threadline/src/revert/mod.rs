@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::model::KeyExpression;
 use crate::record::{AnyJson, RevertConflict};
 use crate::run;
-use crate::statement::{self, Bind, Typed};
+use crate::statement::{self, Bind, Typed, query_of_columns};
 use crate::transactions::{Open, record_in};
 
 /// Reverts the changes of a transaction, newest first, as new changes that are audited like
@@ -216,14 +216,7 @@ struct RevertRecord<V> {
     instant: DateTime<Utc>,
 }
 
-impl<V> Query for RevertRecord<V> {
-    type SqlType = RecordSql;
-}
-
-impl<V> QueryId for RevertRecord<V> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(RevertRecord<V>: RecordSql);
 
 impl<V: QueryFragment<Pg>> QueryFragment<Pg> for RevertRecord<V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -15,6 +15,22 @@ pub(crate) use binds::{Binds, all_of};
 pub(crate) use typed::{Bind, Typed};
 pub(crate) use typed_key::TypedKey;
 
+/// Makes a type a query that returns these columns, and whose text is not always the same.
+macro_rules! query_of_columns {
+    ($query:ident<$($of:ident),+>: $columns:ty) => {
+        impl<$($of),+> diesel::query_builder::Query for $query<$($of),+> {
+            type SqlType = $columns;
+        }
+
+        impl<$($of),+> diesel::query_builder::QueryId for $query<$($of),+> {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+    };
+}
+
+pub(crate) use query_of_columns;
+
 /// The select list of a transaction `x` after its id.
 pub(crate) const TRANSACTION_COLUMNS: &str = include_str!("transaction_columns.sql");
 

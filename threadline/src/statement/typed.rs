@@ -3,12 +3,12 @@ use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
-use super::{CHANGE_TABLES, TRANSACTION_COLUMNS, TypedKey, change_columns, walk};
+use super::{CHANGE_TABLES, TRANSACTION_COLUMNS, TypedKey, change_columns, query_of_columns, walk};
 use crate::action::ACTION_COLUMNS;
 
 /// A value for a placeholder of a query.
@@ -49,14 +49,7 @@ impl<ST> Typed<ST> {
     }
 }
 
-impl<ST> Query for Typed<ST> {
-    type SqlType = ST;
-}
-
-impl<ST> QueryId for Typed<ST> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(Typed<ST>: ST);
 
 impl<ST> QueryFragment<Pg> for Typed<ST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::Selectable;
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
 use diesel::sql_types::{Text, Timestamptz, Untyped};
@@ -22,7 +22,7 @@ use crate::forms::schema::Columns;
 use crate::posting::post_before_reading;
 use crate::record::{Unavailable, portable};
 use crate::run::require_schema;
-use crate::statement;
+use crate::statement::{self, query_of_columns};
 
 /// A record of a table as it was at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,14 +197,7 @@ struct AllAsOf<E> {
     instant: DateTime<Utc>,
 }
 
-impl<E> Query for AllAsOf<E> {
-    type SqlType = Untyped;
-}
-
-impl<E> QueryId for AllAsOf<E> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(AllAsOf<E>: Untyped);
 
 impl<E: QueryFragment<Pg>> QueryFragment<Pg> for AllAsOf<E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

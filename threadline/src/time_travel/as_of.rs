@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use chrono::{DateTime, Utc};
 use diesel::expression::Selectable;
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::row::Row;
 use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Untyped};
@@ -17,7 +17,7 @@ use crate::posting::post_before_reading;
 use crate::queries::change_by_id;
 use crate::record::{OpenTransaction, Unavailable};
 use crate::run;
-use crate::statement::{self, Bind, Typed};
+use crate::statement::{self, Bind, Typed, query_of_columns};
 
 /// The number of columns that the query selects before those of the model.
 const OWN_COLUMNS: usize = 9;
@@ -183,14 +183,7 @@ struct AsOf<V, E> {
     instant: DateTime<Utc>,
 }
 
-impl<V, E> Query for AsOf<V, E> {
-    type SqlType = Untyped;
-}
-
-impl<V, E> QueryId for AsOf<V, E> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(AsOf<V, E>: Untyped);
 
 impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for AsOf<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

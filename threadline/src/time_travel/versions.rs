@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::{Expression, Selectable};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::row::Row;
 use diesel::sql_types::Untyped;
@@ -26,7 +26,7 @@ use crate::posting::post_before_reading;
 use crate::queries::{RECORD_CHANGES, known_table};
 use crate::record::{AuditChange, CHANGE_COLUMNS, ChangeSql, Unavailable, portable};
 use crate::run;
-use crate::statement::{self, CHANGE_TABLES};
+use crate::statement::{self, CHANGE_TABLES, query_of_columns};
 
 /// One change of a record, with the record as it was after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -207,14 +207,7 @@ struct Versions<V, E> {
     key: KeyExpression<V>,
 }
 
-impl<V, E> Query for Versions<V, E> {
-    type SqlType = Untyped;
-}
-
-impl<V, E> QueryId for Versions<V, E> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(Versions<V, E>: Untyped);
 
 impl<V: QueryFragment<Pg>, E: QueryFragment<Pg>> QueryFragment<Pg> for Versions<V, E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

@@ -4,7 +4,7 @@ mod with;
 use std::marker::PhantomData;
 
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::BigInt;
 use diesel::{RunQueryDsl, associations::Identifiable};
@@ -16,7 +16,7 @@ use crate::posting::post_before_reading;
 use crate::queries::known_table;
 use crate::record::{AuditChange, ChangeSql};
 use crate::run;
-use crate::statement::{self, CHANGE_TABLES};
+use crate::statement::{self, CHANGE_TABLES, query_of_columns};
 
 pub use with::{HistoryWith, Referring};
 
@@ -174,14 +174,7 @@ where
     History::<M, _>::of_key(record.id()).load(conn)
 }
 
-impl<M, V> Query for History<M, V> {
-    type SqlType = ChangeSql;
-}
-
-impl<M, V> QueryId for History<M, V> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(History<M, V>: ChangeSql);
 
 impl<M, V, C> RunQueryDsl<C> for History<M, V> {}
 

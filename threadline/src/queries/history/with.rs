@@ -1,5 +1,5 @@
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text};
 use diesel::{Column, RunQueryDsl};
@@ -8,7 +8,7 @@ use super::{History, RECORD_CHANGES};
 use crate::error::Error;
 use crate::filter::FilterError;
 use crate::record::ChangeSql;
-use crate::statement;
+use crate::statement::{self, query_of_columns};
 
 /// How rows of another table refer to a record: the referring columns.
 /// [`Audited::of`](crate::Audited::of) and
@@ -155,14 +155,7 @@ impl<M, V> HistoryWith<M, V> {
 /// A change, and how its row referred to the record.
 pub(crate) type ReferringSql = (ChangeSql, Nullable<Jsonb>);
 
-impl<M, V> Query for HistoryWith<M, V> {
-    type SqlType = ReferringSql;
-}
-
-impl<M, V> QueryId for HistoryWith<M, V> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+query_of_columns!(HistoryWith<M, V>: ReferringSql);
 
 impl<M, V, C> RunQueryDsl<C> for HistoryWith<M, V> {}
 

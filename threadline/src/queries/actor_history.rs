@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::other_actions::Span;
@@ -87,8 +86,7 @@ impl ActorHistory {
         C::answer(async move {
             let before = Cursor::transaction(self.section.after)?.unwrap_or(i64::MAX);
             post_before_reading(conn).await;
-            let entries = self.entries(conn, before).await;
-            let entries = run::understood(conn, entries).await?;
+            let entries = self.entries(conn, before).await?;
             let page = Page::cut(entries, self.section.limit, |entry| {
                 Place::Transaction(entry.transaction.id)
             });
@@ -103,7 +101,7 @@ impl ActorHistory {
         &self,
         conn: &mut C,
         before: i64,
-    ) -> QueryResult<Vec<ActorEntry>> {
+    ) -> Result<Vec<ActorEntry>, Error> {
         let limit = rows_for(self.section.limit);
         let query = Typed::<TransactionSql>::new(
             include_str!("transactions_of_actor.sql"),
@@ -114,7 +112,7 @@ impl ActorHistory {
                 Bind::BigInt(limit),
             ],
         );
-        let transactions: Vec<AuditTransaction> = run::load(conn, query).await?;
+        let transactions: Vec<AuditTransaction> = run::read(conn, query).await?;
         let ids: Vec<i64> = transactions
             .iter()
             .map(|transaction| transaction.id)
@@ -124,7 +122,7 @@ impl ActorHistory {
             include_str!("change_counts.sql"),
             [Bind::BigInts(ids)],
         );
-        let counts: Vec<(i64, Option<String>, i64)> = run::load(conn, query).await?;
+        let counts: Vec<(i64, Option<String>, i64)> = run::read(conn, query).await?;
 
         let mut by_transaction: BTreeMap<i64, (Vec<AuditAction>, BTreeMap<String, i64>)> =
             BTreeMap::new();

@@ -100,8 +100,7 @@ pub async fn blame<C: AuditConnection>(
         .values()
         .map(|(place, _)| history[*place].transaction.id)
         .collect();
-    let actions = actions_of(conn, transactions).await;
-    let actions = run::understood(conn, actions).await?;
+    let actions = actions_of(conn, transactions).await?;
     Ok(last
         .into_iter()
         .map(|(column, (place, value))| {

@@ -1,4 +1,3 @@
-use diesel::result::QueryResult;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{ActionSql, AuditAction};
@@ -61,7 +60,7 @@ pub async fn transaction_up_to<C: AuditConnection>(
 ) -> Result<Option<TransactionReport>, Error> {
     let sql = include_str!("transaction_by_id.sql");
     let found = reports(conn, Typed::new(sql, [Bind::BigInt(id)]), limit).await;
-    Ok(run::understood(conn, found).await?.pop())
+    Ok(found?.pop())
 }
 
 /// All transactions and actions with one correlation id.
@@ -93,8 +92,7 @@ pub fn correlated<'c, C: AuditConnection>(
     C::answer(async move {
         let bind = || [Bind::Text(correlation_id.clone())];
         let sql = include_str!("transactions_by_correlation.sql");
-        let found = reports(conn, Typed::new(sql, bind()), None).await;
-        let transactions = run::understood(conn, found).await?;
+        let transactions = reports(conn, Typed::new(sql, bind()), None).await?;
         let sql = include_str!("actions_by_correlation.sql");
         let actions = run::read(conn, Typed::<ActionSql>::new(sql, bind())).await?;
         Ok(Correlated {
@@ -109,9 +107,9 @@ async fn reports<C: AuditConnection>(
     conn: &mut C,
     transactions: Typed<TransactionSql>,
     limit: Option<i64>,
-) -> QueryResult<Vec<TransactionReport>> {
+) -> Result<Vec<TransactionReport>, Error> {
     post_before_reading(conn).await;
-    let transactions: Vec<AuditTransaction> = run::load(conn, transactions).await?;
+    let transactions: Vec<AuditTransaction> = run::read(conn, transactions).await?;
     let ids: Vec<i64> = transactions
         .iter()
         .map(|transaction| transaction.id)
@@ -121,7 +119,7 @@ async fn reports<C: AuditConnection>(
         include_str!("changes_of_transactions.sql"),
         [Bind::BigInts(ids), Bind::Limit(limit)],
     );
-    let changes: Vec<AuditChange> = run::load(conn, query).await?;
+    let changes: Vec<AuditChange> = run::read(conn, query).await?;
     let mut reports: Vec<TransactionReport> = transactions
         .into_iter()
         .map(|transaction| TransactionReport {
@@ -149,10 +147,10 @@ async fn reports<C: AuditConnection>(
 pub(super) async fn actions_of<C: AuditConnection>(
     conn: &mut C,
     transactions: Vec<i64>,
-) -> QueryResult<Vec<AuditAction>> {
+) -> Result<Vec<AuditAction>, Error> {
     let sql = include_str!("actions_of_transactions.sql");
     let query = Typed::<ActionSql>::new(sql, [Bind::BigInts(transactions)]);
-    run::load(conn, query).await
+    run::read(conn, query).await
 }
 
 /// Returns one change by its ids.

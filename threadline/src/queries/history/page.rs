@@ -68,18 +68,23 @@ impl<M, V> History<M, V> {
         C: AuditConnection,
         V: QueryFragment<Pg> + Send + 'c,
     {
-        let limit = self.limit.unwrap_or(PAGE);
-        self.limit = Some(limit.saturating_add(1));
+        let limit = self.read_one_more();
         let history = self.without_model();
         C::answer(async move {
             let changes = history.changes(conn).await?;
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let page = Page::cut(changes, limit, |change| Place::Record(change.id));
             let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-            let actions = actions_of(conn, transactions).await;
-            let actions = run::understood(conn, actions).await?;
+            let actions = actions_of(conn, transactions).await?;
             Ok(page.map(|change| TimelineEntry::new(change, &actions)))
         })
+    }
+
+    /// Makes the query read one row more than a page has, which shows whether there are more.
+    /// Returns the limit of the page.
+    fn read_one_more(&mut self) -> usize {
+        let limit = self.limit.unwrap_or(PAGE);
+        self.limit = Some(limit.saturating_add(1));
+        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }
 
@@ -110,12 +115,10 @@ impl<M, V> HistoryWith<M, V> {
         C: AuditConnection,
         V: QueryFragment<Pg> + Send + 'c,
     {
-        let limit = self.history.limit.unwrap_or(PAGE);
-        self.history.limit = Some(limit.saturating_add(1));
+        let limit = self.history.read_one_more();
         let history = self.without_model();
         C::answer(async move {
             let entries = history.entries(conn).await?;
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             Ok(Page::cut(entries, limit, |entry| {
                 Place::Record(entry.change.id)
             }))
@@ -148,8 +151,7 @@ impl<V: QueryFragment<Pg> + Send> HistoryWith<(), V> {
             known_table(conn, &table).await?;
         }
         let transactions = changes.iter().map(|(c, _)| c.transaction.id).collect();
-        let actions = actions_of(conn, transactions).await;
-        let actions = run::understood(conn, actions).await?;
+        let actions = actions_of(conn, transactions).await?;
         Ok(changes
             .into_iter()
             .map(|(change, references)| TimelineEntry {

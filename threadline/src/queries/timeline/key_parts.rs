@@ -1,10 +1,10 @@
 //! Conditions on a part of a record key. A key is stored as text; that of several columns
 //! is a JSON array, `["11", "5", "owner"]`.
 
-use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Integer, Text};
 
 use crate::connection::AuditConnection;
+use crate::error::Error;
 use crate::run;
 use crate::statement::{Bind, Binds, Typed, filled};
 
@@ -29,7 +29,7 @@ pub(super) async fn key_parts<C: AuditConnection>(
     column: &str,
     value: &str,
     table: Option<i32>,
-) -> QueryResult<Vec<KeyPart>> {
+) -> Result<Vec<KeyPart>, Error> {
     type Row = (i32, i32, i32, String, i64, i64);
     let query = Typed::<(Integer, Integer, Integer, Text, BigInt, BigInt)>::new(
         include_str!("key_columns.sql"),
@@ -39,7 +39,7 @@ pub(super) async fn key_parts<C: AuditConnection>(
             Bind::Table(table),
         ],
     );
-    let rows: Vec<Row> = run::load(conn, query).await?;
+    let rows: Vec<Row> = run::read(conn, query).await?;
     Ok(rows
         .into_iter()
         .map(|(table, place, width, value, after, up_to)| KeyPart {

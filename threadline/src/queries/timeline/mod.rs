@@ -247,8 +247,7 @@ impl Section {
             return Ok((page.map(|change| TimelineEntry::new(change, &[])), ended));
         }
         let transactions = page.entries.iter().map(|c| c.transaction.id).collect();
-        let actions = actions_of(conn, transactions).await;
-        let mut actions = run::understood(conn, actions).await?;
+        let mut actions = actions_of(conn, transactions).await?;
         actions
             .iter_mut()
             .for_each(|action| plan.narrow_action(action));

@@ -6,7 +6,6 @@ use super::query::Parts;
 use crate::connection::AuditConnection;
 use crate::error::Error;
 use crate::filter::{Filter, FilterError, NamedColumns};
-use crate::run;
 use crate::statement::filled;
 
 /// The parts of the filter that had to be looked up.
@@ -29,8 +28,7 @@ impl Values {
     ) -> Result<Self, Error> {
         let mut key = vec![];
         for (column, value) in &filter.key {
-            let found = key_parts(conn, column, value, table).await;
-            let found = run::understood(conn, found).await?;
+            let found = key_parts(conn, column, value, table).await?;
             if found.is_empty() {
                 return Err(no_key_column(conn, filter, column).await);
             }
@@ -47,8 +45,7 @@ impl Values {
                     continue;
                 }
             };
-            let found = key_parts(conn, column, &text, table).await;
-            in_keys.push(run::understood(conn, found).await?);
+            in_keys.push(key_parts(conn, column, &text, table).await?);
         }
         Ok(Self {
             key,

@@ -46,40 +46,25 @@ struct Table {
 
 impl From<Table> for Policy {
     fn from(table: Table) -> Self {
-        let Table {
-            mask,
-            exclude,
-            hash,
-            plain,
-            require_actor,
-            keyless,
-            columns,
-            operations,
-            condition,
-            ignore,
-            keep,
-            personal,
-            subject,
-        } = table;
         let mut policy = Self::default();
         for (columns, of_column) in [
-            (mask, ColumnPolicy::Mask),
-            (exclude, ColumnPolicy::Exclude),
-            (hash, ColumnPolicy::Hash),
-            (plain, ColumnPolicy::Plain),
+            (table.mask, ColumnPolicy::Mask),
+            (table.exclude, ColumnPolicy::Exclude),
+            (table.hash, ColumnPolicy::Hash),
+            (table.plain, ColumnPolicy::Plain),
         ] {
             let columns = columns.into_iter().map(|column| (column, of_column));
             policy.column_policies.extend(columns);
         }
-        policy.require_actor = require_actor;
-        policy.keyless = keyless;
-        policy.columns = columns;
-        policy.operations = operations;
-        policy.condition = condition;
-        policy.ignore = ignore;
-        policy.keep = keep;
-        policy.personal = personal;
-        policy.subject = subject.into_iter().collect();
+        policy.require_actor = table.require_actor;
+        policy.keyless = table.keyless;
+        policy.columns = table.columns;
+        policy.operations = table.operations;
+        policy.condition = table.condition;
+        policy.ignore = table.ignore;
+        policy.keep = table.keep;
+        policy.personal = table.personal;
+        policy.subject = table.subject.into_iter().collect();
         policy
     }
 }

@@ -10,28 +10,45 @@ use crate::tokens::{Columns, column_and_table, elements};
 /// The keys of the attribute, as written.
 #[derive(Default)]
 pub(crate) struct AuditedAttributes {
-    pub(crate) column_policies: Vec<(ColumnPolicy, Ident)>,
+    pub(crate) column_policies: Vec<(ColumnPolicy, Redacted)>,
     pub(crate) require_actor: bool,
-    pub(crate) columns: Vec<Ident>,
+    pub(crate) columns: Vec<Redacted>,
     pub(crate) operations: Vec<Ident>,
     pub(crate) condition: Option<LitStr>,
-    pub(crate) ignore: Vec<Ident>,
+    pub(crate) ignore: Vec<Redacted>,
     pub(crate) keep: Option<LitStr>,
-    pub(crate) personal: Vec<Ident>,
-    pub(crate) subject: Vec<(Ident, Path)>,
+    pub(crate) personal: Vec<Redacted>,
+    pub(crate) subject: Vec<(Redacted, Path)>,
+}
+
+/// A column in one of the lists.
+pub(crate) struct Redacted {
+    /// The column, with the span of the attribute that names it.
+    pub(crate) column: Ident,
+    /// The field by which it was named, if the field has another name.
+    pub(crate) field: Option<Ident>,
+}
+
+impl From<Ident> for Redacted {
+    fn from(column: Ident) -> Self {
+        Self {
+            column,
+            field: None,
+        }
+    }
 }
 
 /// One key of the attribute.
 enum Key {
-    Columns(ColumnPolicy, Vec<Ident>),
+    Columns(ColumnPolicy, Vec<Redacted>),
     RequireActor,
-    Recorded(Vec<Ident>),
+    Recorded(Vec<Redacted>),
     Operations(Vec<Ident>),
     Condition(LitStr),
-    Ignore(Vec<Ident>),
+    Ignore(Vec<Redacted>),
     Keep(LitStr),
-    Personal(Vec<Ident>),
-    Subject(Vec<(Ident, Path)>),
+    Personal(Vec<Redacted>),
+    Subject(Vec<(Redacted, Path)>),
 }
 
 /// The operations that can be recorded.
@@ -50,7 +67,7 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         Some(Key::RequireActor)
     }),
     ("columns", "columns(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Recorded(columns.names))
+        read_list(rest, errors).map(Key::Recorded)
     }),
     (
         "operations",
@@ -80,7 +97,7 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         read_columns(ColumnPolicy::Hash, rest, errors)
     }),
     ("ignore", "ignore(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Ignore(columns.names))
+        read_list(rest, errors).map(Key::Ignore)
     }),
     ("keep", "keep = \"7 years\"", |rest, errors| {
         let keep = read_text(rest)?;
@@ -88,7 +105,7 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         Some(Key::Keep(keep))
     }),
     ("personal", "personal(column, ...)", |rest, errors| {
-        Columns::read(rest.next(), errors).map(|columns| Key::Personal(columns.names))
+        read_list(rest, errors).map(Key::Personal)
     }),
     ("subject", "subject(column = table, ...)", |rest, _| {
         let Some(TokenTree::Group(list)) = rest.next() else {
@@ -96,7 +113,7 @@ const KEYS: &[(&str, &str, ReadKey)] = &[
         };
         let named: Option<Vec<_>> = elements(list.stream())
             .into_iter()
-            .map(column_and_table)
+            .map(|element| column_and_table(element).map(|(column, table)| (column.into(), table)))
             .collect();
         named.filter(|named| !named.is_empty()).map(Key::Subject)
     }),
@@ -153,7 +170,12 @@ impl AuditedAttributes {
 }
 
 fn read_columns(policy: ColumnPolicy, rest: &mut IntoIter, errors: &mut Vec<Error>) -> Option<Key> {
-    Columns::read(rest.next(), errors).map(|columns| Key::Columns(policy, columns.names))
+    read_list(rest, errors).map(|columns| Key::Columns(policy, columns))
+}
+
+fn read_list(rest: &mut IntoIter, errors: &mut Vec<Error>) -> Option<Vec<Redacted>> {
+    let names = Columns::read(rest.next(), errors)?.names;
+    Some(names.into_iter().map(Redacted::from).collect())
 }
 
 /// Parses `= "..."` after a key.

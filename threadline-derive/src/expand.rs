@@ -3,7 +3,8 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Path};
 
-use crate::model::{Model, Redacted, two_meanings};
+use crate::attributes::Redacted;
+use crate::model::{Model, two_meanings};
 use crate::tokens::Columns;
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -12,23 +13,16 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         generics,
         table,
         primary_key,
-        column_policies,
-        require_actor,
-        columns,
-        operations,
-        condition,
-        ignore,
-        keep,
-        personal,
-        subject,
+        audited,
     } = model;
-    let operations = operations.iter().map(Ident::to_string);
+    let require_actor = audited.require_actor;
+    let operations = audited.operations.iter().map(Ident::to_string);
     let optional = |text: &Option<LitStr>| match text {
         Some(text) => quote! { ::core::option::Option::Some(#text) },
         None => quote! { ::core::option::Option::None },
     };
-    let condition = optional(condition);
-    let keep = optional(keep);
+    let condition = optional(&audited.condition);
+    let keep = optional(&audited.keep);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let model_name = name.unraw().to_string();
     let (key, key_check) = key(model);
@@ -45,7 +39,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             })
             .collect()
     };
-    let policies: TokenStream = column_policies
+    let policies: TokenStream = audited
+        .column_policies
         .iter()
         .map(|(policy, Redacted { column, .. })| {
             let variant = Ident::new(policy.variant(), column.span());
@@ -57,31 +52,40 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             }
         })
         .collect();
-    let recorded_names = column_names(columns);
-    let ignore_names = column_names(ignore);
-    let personal_names = column_names(personal);
-    let subjects = subject.iter().map(|(Redacted { column, .. }, named)| {
-        let name = quote_spanned! {column.span()=>
-            <#table::#column as __threadline::diesel::Column>::NAME
-        };
-        quote! { (#name, __threadline::table_name(#named::table)) }
-    });
-    let with_policy = || column_policies.iter().map(|(_, column)| column);
-    let field_checks: TokenStream = with_policy()
-        .chain(columns)
-        .chain(ignore)
-        .chain(personal)
-        .chain(subject.iter().map(|(column, _)| column))
+    let recorded_names = column_names(&audited.columns);
+    let ignore_names = column_names(&audited.ignore);
+    let personal_names = column_names(&audited.personal);
+    let subjects = audited
+        .subject
+        .iter()
+        .map(|(Redacted { column, .. }, named)| {
+            let name = quote_spanned! {column.span()=>
+                <#table::#column as __threadline::diesel::Column>::NAME
+            };
+            quote! { (#name, __threadline::table_name(#named::table)) }
+        });
+    let with_policy = audited.column_policies.iter().map(|(_, column)| column);
+    let field_checks: TokenStream = with_policy
+        .chain(&audited.columns)
+        .chain(&audited.ignore)
+        .chain(&audited.personal)
+        .chain(audited.subject.iter().map(|(column, _)| column))
         .filter_map(|redacted| field_check(table, redacted))
         .collect();
 
     // If the key is declared, the macro itself checks this.
     let key_redacted: TokenStream = if primary_key.is_none() {
-        column_policies
+        audited
+            .column_policies
             .iter()
             .filter(|(policy, _)| !policy.suits_a_key())
             .map(|(_, redacted)| (redacted, "be neither masked nor excluded"))
-            .chain(personal.iter().map(|column| (column, "not be personal")))
+            .chain(
+                audited
+                    .personal
+                    .iter()
+                    .map(|column| (column, "not be personal")),
+            )
             .map(|(redacted, how)| key_redacted(table, redacted, how))
             .collect()
     } else {

@@ -1,9 +1,11 @@
 //! The model that the derive reads.
 
-use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, LitStr, Path};
+use std::collections::HashSet;
 
-use crate::attributes::{AuditedAttributes, refuse_on_field};
+use syn::ext::IdentExt;
+use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path};
+
+use crate::attributes::{AuditedAttributes, Redacted, refuse_on_field};
 use crate::column_policy::ColumnPolicy;
 use crate::diesel_attributes::{StructAttributes, TableName, column_name};
 use crate::tokens::{Columns, plain};
@@ -14,23 +16,7 @@ pub(crate) struct Model {
     pub(crate) table: Path,
     /// The declared key; `None` if the model uses the key of `table!`.
     pub(crate) primary_key: Option<Columns>,
-    pub(crate) column_policies: Vec<(ColumnPolicy, Redacted)>,
-    pub(crate) require_actor: bool,
-    pub(crate) columns: Vec<Redacted>,
-    pub(crate) operations: Vec<Ident>,
-    pub(crate) condition: Option<LitStr>,
-    pub(crate) ignore: Vec<Redacted>,
-    pub(crate) keep: Option<LitStr>,
-    pub(crate) personal: Vec<Redacted>,
-    pub(crate) subject: Vec<(Redacted, Path)>,
-}
-
-/// A column in one of the lists.
-pub(crate) struct Redacted {
-    /// The column, with the span of the attribute that names it.
-    pub(crate) column: Ident,
-    /// The field by which it was named, if the field has another name.
-    pub(crate) field: Option<Ident>,
+    pub(crate) audited: AuditedAttributes,
 }
 
 /// The column of a field.
@@ -54,58 +40,42 @@ impl Model {
             table_name,
             primary_key,
         } = StructAttributes::read(&input.attrs, &mut errors);
-        let AuditedAttributes {
-            column_policies,
-            require_actor,
-            columns,
-            operations,
-            condition,
-            ignore,
-            keep,
-            personal,
-            subject,
-        } = AuditedAttributes::read(&input.attrs, &mut errors);
+        let mut audited = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let fields = columns_of(&data.fields, &mut errors);
-        let mut resolve = |names: Vec<Ident>| -> Vec<Redacted> {
-            names
-                .into_iter()
-                .filter_map(|name| {
-                    resolve_column(name, &fields)
-                        .map_err(|error| errors.push(error))
-                        .ok()
-                })
-                .collect()
+        let mut resolve = |redacted: &mut Redacted| {
+            let resolved = resolve_column(redacted, &fields);
+            resolved.map_err(|error| errors.push(error)).is_ok()
         };
-        let column_policies: Vec<_> = column_policies
-            .into_iter()
-            .flat_map(|(policy, name)| Some((policy, resolve(vec![name]).pop()?)))
-            .collect();
-        let columns = resolve(columns);
-        let ignore = resolve(ignore);
-        let personal = resolve(personal);
-        let (naming, named): (Vec<_>, Vec<_>) = subject.into_iter().unzip();
-        let naming = resolve(naming);
-        refuse_repetitions(&naming, &mut errors);
-        let subject = naming.into_iter().zip(named).collect();
-        refuse_repetitions(&columns, &mut errors);
-        for (_, Redacted { column, .. }) in column_policies
+        (audited.column_policies).retain_mut(|(_, redacted)| resolve(redacted));
+        audited.columns.retain_mut(&mut resolve);
+        audited.ignore.retain_mut(&mut resolve);
+        audited.personal.retain_mut(&mut resolve);
+        (audited.subject).retain_mut(|(redacted, _)| resolve(redacted));
+
+        refuse_repetitions(
+            audited.subject.iter().map(|(column, _)| column),
+            &mut errors,
+        );
+        refuse_repetitions(&audited.columns, &mut errors);
+        for (_, Redacted { column, .. }) in audited
+            .column_policies
             .iter()
             .filter(|(policy, _)| *policy == ColumnPolicy::Exclude)
         {
-            if columns.iter().any(|kept| kept.column == *column) {
+            if audited.columns.iter().any(|kept| kept.column == *column) {
                 errors.push(Error::new(
                     column.span(),
                     format!("`{column}` is both excluded and in `columns`; choose one"),
                 ));
             }
         }
-        refuse_repetitions(&ignore, &mut errors);
-        refuse_repetitions(&personal, &mut errors);
+        refuse_repetitions(&audited.ignore, &mut errors);
+        refuse_repetitions(&audited.personal, &mut errors);
         let key_columns = primary_key.as_ref().map_or(&[][..], |key| &key.names);
-        refuse_contradictions(&column_policies, key_columns, &mut errors);
-        refuse_ignored(&ignore, &column_policies, key_columns, &mut errors);
-        refuse_personal_keys(&personal, key_columns, &mut errors);
+        refuse_contradictions(&audited.column_policies, key_columns, &mut errors);
+        refuse_ignored(&audited, key_columns, &mut errors);
+        refuse_personal_keys(&audited.personal, key_columns, &mut errors);
 
         let table = match table_name {
             TableName::Path(table) => table,
@@ -117,15 +87,7 @@ impl Model {
             generics: input.generics.clone(),
             table,
             primary_key,
-            column_policies,
-            require_actor,
-            columns,
-            operations,
-            condition,
-            ignore,
-            keep,
-            personal,
-            subject,
+            audited,
         };
         (Some(model), errors)
     }
@@ -147,37 +109,30 @@ fn columns_of(fields: &Fields, errors: &mut Vec<Error>) -> Vec<FieldColumn> {
     columns
 }
 
-/// Returns the column for a name in `#[audited(...)]`. A field that Diesel knows under
+/// Finds the column for a name in `#[audited(...)]`. A field that Diesel knows under
 /// another column name may be named by either name, unless the two names refer to different
 /// columns.
-fn resolve_column(name: Ident, columns: &[FieldColumn]) -> syn::Result<Redacted> {
+fn resolve_column(redacted: &mut Redacted, columns: &[FieldColumn]) -> syn::Result<()> {
+    let name = &redacted.column;
     let by_field = columns
         .iter()
-        .find(|known| known.field.as_ref() == Some(&name));
-    let by_column = columns.iter().find(|known| known.column == name);
+        .find(|known| known.field.as_ref() == Some(name));
+    let by_column = columns.iter().find(|known| known.column == *name);
     match (by_field, by_column) {
         (Some(by_field), None) => {
             let mut column = by_field.column.clone();
             column.set_span(name.span());
-            Ok(Redacted {
-                column,
-                field: Some(name),
-            })
+            redacted.field = Some(std::mem::replace(&mut redacted.column, column));
+            Ok(())
         }
-        (Some(FieldColumn { column, .. }), Some(other)) if *column != name => {
+        (Some(FieldColumn { column, .. }), Some(other)) if column != name => {
             let second = match &other.field {
                 Some(field) => format!("write `{field}`"),
                 None => "rename the field".to_owned(),
             };
-            Err(Error::new(
-                name.span(),
-                two_meanings(&name, column, &second),
-            ))
+            Err(Error::new(name.span(), two_meanings(name, column, &second)))
         }
-        _ => Ok(Redacted {
-            column: name,
-            field: None,
-        }),
+        _ => Ok(()),
     }
 }
 
@@ -188,12 +143,10 @@ pub(crate) fn two_meanings(name: &Ident, column: &Ident, second: &str) -> String
     )
 }
 
-fn refuse_repetitions(list: &[Redacted], errors: &mut Vec<Error>) {
-    for (position, Redacted { column, .. }) in list.iter().enumerate() {
-        if list[..position]
-            .iter()
-            .any(|earlier| earlier.column == *column)
-        {
+fn refuse_repetitions<'l>(list: impl IntoIterator<Item = &'l Redacted>, errors: &mut Vec<Error>) {
+    let mut earlier = HashSet::new();
+    for Redacted { column, .. } in list {
+        if !earlier.insert(column) {
             errors.push(Error::new(
                 column.span(),
                 format!("column `{column}` is named twice"),
@@ -249,14 +202,10 @@ fn refuse_contradictions(
     }
 }
 
-fn refuse_ignored(
-    ignore: &[Redacted],
-    column_policies: &[(ColumnPolicy, Redacted)],
-    primary_key: &[Ident],
-    errors: &mut Vec<Error>,
-) {
-    for Redacted { column, .. } in ignore {
-        let is_excluded = column_policies
+fn refuse_ignored(audited: &AuditedAttributes, primary_key: &[Ident], errors: &mut Vec<Error>) {
+    for Redacted { column, .. } in &audited.ignore {
+        let is_excluded = audited
+            .column_policies
             .iter()
             .any(|(policy, of)| *policy == ColumnPolicy::Exclude && of.column == *column);
         let why = if is_excluded {

@@ -58,31 +58,22 @@ impl Policy {
     /// Used by `#[derive(Audited)]`.
     #[doc(hidden)]
     pub fn from_derive(derived: &DerivedPolicy<'_>) -> Self {
-        let DerivedPolicy {
-            column_policies,
-            require_actor,
-            columns,
-            operations,
-            condition,
-            ignore,
-            keep,
-            personal,
-            subject,
-        } = derived;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
-            column_policies: column_policies
+            column_policies: derived
+                .column_policies
                 .iter()
                 .map(|&(column, policy)| (column.to_owned(), policy))
                 .collect(),
-            require_actor: *require_actor,
-            columns: owned(columns),
-            operations: owned(operations),
-            condition: condition.map(str::to_owned),
-            ignore: owned(ignore),
-            keep: keep.map(str::to_owned),
-            personal: owned(personal),
-            subject: subject
+            require_actor: derived.require_actor,
+            columns: owned(derived.columns),
+            operations: owned(derived.operations),
+            condition: derived.condition.map(str::to_owned),
+            ignore: owned(derived.ignore),
+            keep: derived.keep.map(str::to_owned),
+            personal: owned(derived.personal),
+            subject: derived
+                .subject
                 .iter()
                 .map(|(column, table)| ((*column).to_owned(), table.clone()))
                 .collect(),

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use threadline::{Action, AuditContext, AuditExt, Error, record_action};
+use threadline::{Action, AuditContext, AuditExt, Cursor, Error, record_action};
 use tokio::time::timeout;
 
 use crate::access::{Access, Restored, Scoped, Target, put_back};
@@ -67,6 +67,12 @@ impl<P: Pool> FromRequestParts<App<P>> for Visit<P> {
 }
 
 impl<P: Pool> Visit<P> {
+    /// Returns the place after which the requested page begins.
+    pub(crate) fn cursor(&self) -> Result<Option<Cursor>, Failure> {
+        let after = self.parameters.get("after");
+        Ok(after.map(str::parse).transpose()?)
+    }
+
     /// Queries the database within the access of the viewer.
     pub(crate) async fn read<T, F>(&self, questions: F) -> Result<T, Failure>
     where

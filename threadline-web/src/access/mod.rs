@@ -6,7 +6,7 @@ mod scoped;
 use threadline::{ActorRef, Filter, Scope};
 
 pub(crate) use self::restoring::{Restored, Target, put_back};
-pub(crate) use self::scoped::{Scoped, limited, took_too_long};
+pub(crate) use self::scoped::{Explored, Scoped, limited, took_too_long};
 
 /// The access of a viewer to the explorer. The function of
 /// [`Explorer::authorize`](crate::Explorer::authorize) returns one for each request.

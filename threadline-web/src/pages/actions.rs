@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use threadline::{ActionFilter, Cursor};
+use threadline::ActionFilter;
 
 use crate::failure::Failure;
 use crate::pool::Pool;
@@ -28,8 +28,8 @@ pub(crate) async fn list<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         .collect();
     let pairs: Vec<(&str, &str)> = given.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let filter = ActionFilter::parse(pairs.iter().copied())?;
-    let after = visit.parameters.get("after").map(str::to_owned);
-    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let after = visit.parameters.get("after");
+    let cursor = visit.cursor()?;
     let page = visit
         .read(move |audit| audit.actions(filter, LIMIT, cursor))
         .await?
@@ -48,7 +48,7 @@ pub(crate) async fn list<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 @if page.entries.is_empty() { p { (texts::NO_ACTIONS) } }
                 (actions::list(&page.entries, visit.now))
             }
-            (pager::pager("actions", &pairs, after.as_deref(), next.as_deref()))
+            (pager::pager("actions", &pairs, after, next.as_deref()))
         }
     };
     Ok(layout::Page::new(texts::ACTIONS)

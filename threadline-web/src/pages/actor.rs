@@ -2,14 +2,13 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use threadline::{ActorRef, Cursor};
+use threadline::ActorRef;
 
-use super::COUNTED;
+use super::explored;
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
-use crate::view::links::Catalogue;
 use crate::view::{changes, facets, histogram, layout, pager, searched};
 use crate::visit::Visit;
 
@@ -23,16 +22,9 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         .map_err(|error: threadline::ContextError| Failure::Question(error.to_string()))?;
     let name = actor.to_string();
     let query = Query::default().with(Term::new("actor", &name));
-    let after = visit.parameters.get("after").map(str::to_owned);
-    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let after = visit.parameters.get("after");
     let filter = query.filter(visit.now)?;
-    let (catalogue, overview, (page, searched_to)) = visit
-        .read(move |audit| {
-            let catalogue = Catalogue(audit.tables()?);
-            let (overview, page) = audit.explore(filter, COUNTED, LIMIT, cursor)?;
-            Ok((catalogue, overview, page))
-        })
-        .await?;
+    let (catalogue, (overview, (page, searched_to))) = explored(&visit, filter, LIMIT).await?;
     let nothing = page.entries.is_empty()
         && page.other_actions.is_empty()
         && !page.has_more
@@ -50,7 +42,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 h2.hidden { (texts::CHANGES) }
                 (changes::list(&page.entries, &page.other_actions, &catalogue, visit.now))
                 (searched::note(searched_to, visit.now))
-                (pager::pager("actor", &[("actor", &name)], after.as_deref(), next.as_deref()))
+                (pager::pager("actor", &[("actor", &name)], after, next.as_deref()))
             }
         }
     };

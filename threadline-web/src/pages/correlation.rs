@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use threadline::{ActionFilter, Cursor};
+use threadline::ActionFilter;
 
 use super::COUNTED;
 use crate::failure::Failure;
@@ -18,8 +18,8 @@ const LIMIT: usize = 50;
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let id = visit.parameters.need("id")?.to_owned();
     let query = Query::default().with(Term::new("correlation_id", &id));
-    let after = visit.parameters.get("after").map(str::to_owned);
-    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let after = visit.parameters.get("after");
+    let cursor = visit.cursor()?;
     let filter = query.filter(visit.now)?;
     let of_actions = ActionFilter::new().correlation_id(&id);
     let (catalogue, overview, others, page) = visit
@@ -43,7 +43,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
             }
             h2.hidden { (texts::CHANGES) }
             (changes::list(&page.entries, &[], &catalogue, visit.now))
-            (pager::pager("correlation", &[("id", &id)], after.as_deref(), next.as_deref()))
+            (pager::pager("correlation", &[("id", &id)], after, next.as_deref()))
         }
     };
     Ok(layout::Page::new(format!("{} {id}", texts::CORRELATION))

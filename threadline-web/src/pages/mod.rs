@@ -27,12 +27,16 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
+use threadline::Filter;
 use tokio::time::timeout;
 use tower_http::csrf::CsrfLayer;
 
+use crate::access::Explored;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::pool::Pool;
+use crate::view::links::Catalogue;
+use crate::visit::Visit;
 use crate::{assets, security, texts, visit};
 
 /// The maximum number of changes that a page counts by time, table, operation, actor and source.
@@ -42,6 +46,21 @@ const COUNTED: usize = 1_000;
 /// The maximum size of a form in bytes, and the time that a client has to send it.
 const FORM: usize = 64 * 1024;
 const FORM_TIME: Duration = Duration::from_secs(30);
+
+/// Returns a page of the changes that a filter matches, with their overview and the tables.
+async fn explored<P: Pool>(
+    visit: &Visit<P>,
+    filter: Filter,
+    limit: usize,
+) -> Result<(Catalogue, Explored), Failure> {
+    let cursor = visit.cursor()?;
+    visit
+        .read(move |audit| {
+            let catalogue = Catalogue(audit.tables()?);
+            Ok((catalogue, audit.explore(filter, COUNTED, limit, cursor)?))
+        })
+        .await
+}
 
 /// A route of the explorer.
 #[derive(Debug, Clone, Copy)]

@@ -177,7 +177,7 @@ impl Asked {
                 true => Some((at("one")?, at("other")?)),
                 false => None,
             },
-            cursor: parameters.get("after").map(str::parse).transpose()?,
+            cursor: visit.cursor()?,
             from: match parameters.get("columns") {
                 Some(_) => usize::try_from(visit.number("columns")?).unwrap_or_default(),
                 None => 0,

@@ -2,16 +2,15 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use threadline::Cursor;
 
-use super::{COUNTED, newer};
+use super::{explored, newer};
 use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::query::{Query, Term};
 use crate::texts;
 use crate::view::changes::Seen;
 use crate::view::detail::LIST;
-use crate::view::links::{self, Catalogue};
+use crate::view::links;
 use crate::view::{changes, chips, facets, histogram, layout, pager, searched};
 use crate::visit::Visit;
 
@@ -33,15 +32,8 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
         Err(failure) => return Ok(refused(&visit, line, failure)),
     };
     let seen = newer::seen(&visit.parameters)?;
-    let after = visit.parameters.get("after").map(str::to_owned);
-    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
-    let (catalogue, overview, (page, searched_to)) = visit
-        .read(move |audit| {
-            let catalogue = Catalogue(audit.tables()?);
-            let (overview, page) = audit.explore(filter, COUNTED, LIMIT, cursor)?;
-            Ok((catalogue, overview, page))
-        })
-        .await?;
+    let after = visit.parameters.get("after");
+    let (catalogue, (overview, (page, searched_to))) = explored(&visit, filter, LIMIT).await?;
     let first = page
         .entries
         .first()
@@ -71,7 +63,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                 h2.hidden { (texts::CHANGES) }
                 (changes::list_since(&page.entries, &page.other_actions, &catalogue, visit.now, seen, LIST))
                 (searched::note(searched_to, visit.now))
-                (pager::pager("timeline", &[("q", &line)], after.as_deref(), next.as_deref()))
+                (pager::pager("timeline", &[("q", &line)], after, next.as_deref()))
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use threadline::{AuditTransaction, Cursor, Filter};
+use threadline::{AuditTransaction, Filter};
 
 use crate::failure::Failure;
 use crate::pool::Pool;
@@ -22,8 +22,8 @@ const COUNTED: usize = 10_000;
 
 pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> {
     let id = visit.number("id")?;
-    let after = visit.parameters.get("after").map(str::to_owned);
-    let cursor: Option<Cursor> = after.as_deref().map(str::parse).transpose()?;
+    let after = visit.parameters.get("after");
+    let cursor = visit.cursor()?;
     let filter = Filter::new().transaction(id);
     let (catalogue, overview, page) = visit
         .read(move |audit| {
@@ -74,7 +74,7 @@ pub(crate) async fn show<P: Pool>(visit: Visit<P>) -> Result<Response, Failure> 
                     @for entry in &page.entries { (changes::change(&entry.change, &catalogue, detail)) }
                 }))
             }
-            (pager::pager("transaction", &[("id", &id)], after.as_deref(), next.as_deref()))
+            (pager::pager("transaction", &[("id", &id)], after, next.as_deref()))
         }
     };
     Ok(layout::Page::new(format!("{} {id}", texts::TRANSACTION))

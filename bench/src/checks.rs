@@ -53,14 +53,14 @@ pub(crate) fn structure(conn: &mut PgConnection, goals: &mut Goals) {
 pub(crate) fn chains(conn: &mut PgConnection, goals: &mut Goals) {
     let changes = number(
         conn,
-        "SELECT count(*) AS n FROM threadline.ledger_changes AS c
+        "SELECT count(*) FROM threadline.ledger_changes AS c
          JOIN threadline.audited_tables AS t ON t.id = c.table_id WHERE t.table_name LIKE 'kept%'",
     );
     let start = Instant::now();
     for table in 1..=4 {
         let found = number(
             conn,
-            &format!("SELECT count(*) AS n FROM threadline.chain_drift('kept_{table}')"),
+            &format!("SELECT count(*) FROM threadline.chain_drift('kept_{table}')"),
         );
         assert_eq!(found, 0, "kept_{table} has records that do not agree");
     }

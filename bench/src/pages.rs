@@ -47,7 +47,7 @@ pub(crate) fn run(url: &str, quick: bool, goals: &mut Goals) {
     }
     let changes = number(
         &mut conn,
-        "SELECT reltuples::bigint AS n FROM pg_class WHERE oid = 'threadline.ledger_changes'::regclass",
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = 'threadline.ledger_changes'::regclass",
     );
     let asked = Asked::of(&mut conn);
     println!(

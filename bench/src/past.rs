@@ -10,7 +10,7 @@ use threadline::{Audited, History};
 
 use crate::goals::{Bound, Goals};
 use crate::samples::{median, warm_median};
-use crate::sql::number;
+use crate::sql::{self, number};
 
 /// The number of reads of each, in turn; the median counts.
 const RUNS: usize = 5;
@@ -21,9 +21,9 @@ const HISTORIES: usize = 15;
 /// Half of the changes are from before the instant.
 const INSTANT: &str = "2025-01-25T00:00:00Z";
 
-const NOW: &str = "SELECT count(to_jsonb(p)) AS n FROM past AS p";
+const NOW: &str = "SELECT count(to_jsonb(p)) FROM past AS p";
 const THEN: &str =
-    "SELECT count(image) AS n FROM threadline.rows_as_of('past', '2025-01-25 00:00+00')";
+    "SELECT count(image) FROM threadline.rows_as_of('past', '2025-01-25 00:00+00')";
 
 diesel::table! {
     past (id) {
@@ -60,27 +60,24 @@ struct Past {
 }
 
 pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
-    let there = number(
-        conn,
-        "SELECT count(*) AS n FROM pg_tables WHERE tablename = 'past'",
-    );
-    if there > 0 {
+    if sql::has_table(conn, "past") {
         return;
     }
-    conn.batch_execute(&format!("SET bench.scale = {scale}"))
-        .expect("a setting");
-    conn.batch_execute(include_str!("../sql/load_past.sql"))
-        .expect("the past loads");
-    conn.batch_execute(include_str!("../sql/load_counter.sql"))
-        .expect("the counter loads");
-    conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
+    sql::load(
+        conn,
+        &format!("scale = {scale}"),
+        &[
+            include_str!("../sql/load_past.sql"),
+            include_str!("../sql/load_counter.sql"),
+        ],
+    );
 }
 
 pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
     let instant = DateTime::parse_from_rfc3339(INSTANT)
         .expect("a time")
         .to_utc();
-    let rows = number(conn, "SELECT count(*) AS n FROM past");
+    let rows = number(conn, "SELECT count(*) FROM past");
     // Of a large table, the live rows are read by several processes, and the past ones by one.
     conn.batch_execute("SET max_parallel_workers_per_gather = 0")
         .expect("a setting");
@@ -112,7 +109,7 @@ pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
 
 /// Reads the last changes of a record that was updated again and again.
 fn counter(conn: &mut PgConnection, goals: &mut Goals) {
-    let changes = number(conn, "SELECT max(version)::bigint AS n FROM counter");
+    let changes = number(conn, "SELECT max(version)::bigint FROM counter");
     let median = warm_median(HISTORIES, || {
         let last = History::<Counter, _>::of_key(1).limit(50).load(conn);
         assert_eq!(last.expect("an answer").len(), 50);

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
-use diesel::connection::SimpleConnection;
 use diesel::{Identifiable, PgConnection, Queryable, Selectable};
 use threadline::{
     ActionStatus, ActorRef, ActorType, Audited, Cursor, Filter, Models, Operation, actor_history,
@@ -11,7 +10,7 @@ use threadline::{
 };
 
 use crate::goals::{Bound, Goals};
-use crate::sql::{number, text};
+use crate::sql::{self, number, text};
 
 /// The number of runs of each query; the median counts.
 const RUNS: usize = 15;
@@ -20,31 +19,28 @@ type Question = (&'static str, Box<dyn FnMut(&mut PgConnection) -> usize>);
 
 /// Fills the database, unless it is filled.
 pub(crate) fn load(conn: &mut PgConnection, scale: u32) {
-    let there = number(
-        conn,
-        "SELECT count(*) AS n FROM pg_tables WHERE tablename = 'ledger_1'",
-    );
-    if there > 0 {
+    if sql::has_table(conn, "ledger_1") {
         return;
     }
     println!("loading three years of history ...");
     Models::new(vec![])
         .install(conn)
         .expect("the schema installs");
-    conn.batch_execute(&format!("SET bench.scale = {scale}"))
-        .expect("a setting");
-    conn.batch_execute(include_str!("../sql/roll.sql"))
-        .expect("a function");
-    conn.batch_execute(include_str!("../sql/load_history.sql"))
-        .expect("the history loads");
-    conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
+    sql::load(
+        conn,
+        &format!("scale = {scale}"),
+        &[
+            include_str!("../sql/roll.sql"),
+            include_str!("../sql/load_history.sql"),
+        ],
+    );
 }
 
 pub(crate) fn run(conn: &mut PgConnection, goals: &mut Goals) {
-    let changes = number(conn, "SELECT count(*) AS n FROM threadline.ledger_changes");
+    let changes = number(conn, "SELECT count(*) FROM threadline.ledger_changes");
     let bytes = number(
         conn,
-        "SELECT (pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions')) AS n",
+        "SELECT (pg_total_relation_size('threadline.ledger_changes') + pg_total_relation_size('threadline.ledger_transactions'))",
     );
     println!(
         "{} bytes a change on disk, with indexes and headers",
@@ -94,20 +90,20 @@ fn questions(conn: &mut PgConnection) -> Vec<Question> {
         .expect("a day on which the row was there");
     let last = number(
         conn,
-        "SELECT max(id) AS n FROM threadline.audit_transactions",
+        "SELECT max(id) FROM threadline.audit_transactions",
     );
     let id = last / 2 + 3;
     let correlation = text(
         conn,
-        &format!("SELECT correlation_id AS t FROM threadline.audit_transactions WHERE id = {id}"),
+        &format!("SELECT correlation_id FROM threadline.audit_transactions WHERE id = {id}"),
     );
     let request = text(
         conn,
-        "SELECT request_id AS t FROM threadline.audit_transactions WHERE request_id IS NOT NULL LIMIT 1",
+        "SELECT request_id FROM threadline.audit_transactions WHERE request_id IS NOT NULL LIMIT 1",
     );
     let job = text(
         conn,
-        "SELECT job_id AS t FROM threadline.audit_transactions WHERE job_id IS NOT NULL LIMIT 1",
+        "SELECT job_id FROM threadline.audit_transactions WHERE job_id IS NOT NULL LIMIT 1",
     );
     let page = |filter: Filter| {
         Box::new(move |conn: &mut PgConnection| {

@@ -15,7 +15,7 @@ use crate::checks;
 use crate::goals::{Bound, Goals};
 use crate::latency;
 use crate::numbers::thousands;
-use crate::sql::number;
+use crate::sql::{self, number};
 
 const QUESTIONS: i64 = 1_000;
 const YEAR: TimeDelta = TimeDelta::days(365);
@@ -51,7 +51,7 @@ pub(crate) fn run(quick: bool, goals: &mut Goals) {
         .expect("a loop");
     });
 
-    let pid = number(conn, "SELECT pg_backend_pid()::bigint AS n");
+    let pid = number(conn, "SELECT pg_backend_pid()::bigint");
     let cpu_before = cpu_seconds(pid);
     let start = Instant::now();
     let (purged, beside) = latency::beside(&url, || threadline::purge(conn).expect("a purge"));
@@ -142,21 +142,22 @@ fn load(conn: &mut PgConnection, changes: u64) {
     Models::new(vec![])
         .install(conn)
         .expect("the schema installs");
-    conn.batch_execute(&format!("SET bench.changes = {changes}"))
-        .expect("a setting");
-    conn.batch_execute(include_str!("../sql/roll.sql"))
-        .expect("a function");
-    conn.batch_execute(include_str!("../sql/load_kept.sql"))
-        .expect("the changes load");
-    conn.batch_execute("VACUUM ANALYZE").expect("a vacuum");
+    sql::load(
+        conn,
+        &format!("changes = {changes}"),
+        &[
+            include_str!("../sql/roll.sql"),
+            include_str!("../sql/load_kept.sql"),
+        ],
+    );
 }
 
 fn sizes(conn: &mut PgConnection) -> String {
     let of = |conn: &mut PgConnection, relation: &str| {
-        let size = format!("SELECT pg_total_relation_size('threadline.{relation}') AS n");
+        let size = format!("SELECT pg_total_relation_size('threadline.{relation}')");
         number(conn, &size) / 1_000_000
     };
-    let changes = number(conn, "SELECT count(*) AS n FROM threadline.ledger_changes");
+    let changes = number(conn, "SELECT count(*) FROM threadline.ledger_changes");
     format!(
         "{} changes, {} MB; transactions {} MB; kept images {} MB",
         thousands(changes as usize),
@@ -167,7 +168,7 @@ fn sizes(conn: &mut PgConnection) -> String {
 }
 
 fn ask(conn: &mut PgConnection, kept_since: DateTime<Utc>) -> Vec<Answer> {
-    let keys = number(conn, "SELECT count(*) AS n FROM kept_1");
+    let keys = number(conn, "SELECT count(*) FROM kept_1");
     (0..QUESTIONS)
         .map(|number| {
             // Spread evenly, in a different order for keys than for times.

@@ -8,8 +8,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_types::BigInt};
 use crate::sql::number;
 
 const CPU: &str = include_str!("../../sql/capture/cpu.sql");
-const WALL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1e9)::bigint AS n";
-const WAL: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS n";
+const WALL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1e9)::bigint";
+const WAL: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {

@@ -56,7 +56,7 @@ pub(super) fn limit_table_id(conn: &mut PgConnection, of: &str) -> i64 {
     number(
         conn,
         &format!(
-            "SELECT id::bigint AS n FROM threadline.audited_tables WHERE table_name = 'limit_{of}'"
+            "SELECT id::bigint FROM threadline.audited_tables WHERE table_name = 'limit_{of}'"
         ),
     )
 }

@@ -20,32 +20,32 @@ impl Asked {
     pub(crate) fn of(conn: &mut PgConnection) -> Self {
         let mut t = |sql: &str| text(conn, sql);
         let tables: Vec<String> =
-            t("SELECT string_agg(table_name, ',' ORDER BY id) AS t FROM threadline.audited_tables")
+            t("SELECT string_agg(table_name, ',' ORDER BY id) FROM threadline.audited_tables")
                 .split(',')
                 .map(str::to_owned)
                 .collect();
         // Of the changes: an export of a previous run is a transaction without any.
         let newest = t(
-            "SELECT transaction_id::text AS t FROM threadline.audit_changes
+            "SELECT transaction_id::text FROM threadline.audit_changes
              ORDER BY transaction_id DESC LIMIT 1",
         );
         let middle = t(&format!(
-            "SELECT transaction_id::text AS t FROM threadline.audit_changes
+            "SELECT transaction_id::text FROM threadline.audit_changes
              WHERE transaction_id >= {newest} / 2 ORDER BY transaction_id LIMIT 1"
         ));
         let place = t(&format!(
-            "SELECT 'tl1-timeline-' || to_hex(c.transaction_id) || '-' || to_hex(c.id) || '-' || to_hex((extract(epoch FROM c.captured_at) * 1000000)::bigint) AS t
+            "SELECT 'tl1-timeline-' || to_hex(c.transaction_id) || '-' || to_hex(c.id) || '-' || to_hex((extract(epoch FROM c.captured_at) * 1000000)::bigint)
              FROM threadline.audit_changes AS c WHERE c.transaction_id = {middle} LIMIT 1"
         ));
         let correlation = t(&format!(
-            "SELECT correlation_id AS t FROM threadline.audit_transactions
+            "SELECT correlation_id FROM threadline.audit_transactions
              WHERE correlation_id IS NOT NULL ORDER BY id < {middle}, id LIMIT 1"
         ));
         let request = t(
-            "SELECT request_id AS t FROM threadline.audit_transactions WHERE request_id IS NOT NULL ORDER BY id LIMIT 1",
+            "SELECT request_id FROM threadline.audit_transactions WHERE request_id IS NOT NULL ORDER BY id LIMIT 1",
         );
         let of_middle = |column: &str| {
-            format!("SELECT {column} AS t FROM threadline.audit_changes AS c JOIN threadline.audited_tables AS a ON a.id = c.table_id
+            format!("SELECT {column} FROM threadline.audit_changes AS c JOIN threadline.audited_tables AS a ON a.id = c.table_id
                      WHERE c.transaction_id = {middle} ORDER BY c.id LIMIT 1")
         };
         let table = t(&of_middle("a.table_name"));
@@ -57,7 +57,7 @@ impl Asked {
         let day = at.get(..10).unwrap_or_default().to_owned();
         let year = at.get(..4).unwrap_or_default().to_owned();
         let last =
-            t("SELECT id::text AS t FROM threadline.audit_actions UNION ALL SELECT '1' LIMIT 1");
+            t("SELECT id::text FROM threadline.audit_actions UNION ALL SELECT '1' LIMIT 1");
         let one = tables.first().cloned().unwrap_or_default();
         let record = format!("/record?table={table}&key={key}");
         let line = |line: &str| format!("/timeline?q={}", line.replace(' ', "+"));

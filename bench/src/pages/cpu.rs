@@ -21,7 +21,7 @@ impl Cpu {
         let pids = text(
             conn,
             &format!(
-                "SELECT coalesce(string_agg(pid::text, ','), '') AS t
+                "SELECT coalesce(string_agg(pid::text, ','), '')
                  FROM pg_stat_activity WHERE application_name = '{NAME}'"
             ),
         );

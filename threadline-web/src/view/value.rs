@@ -234,15 +234,10 @@ pub(crate) fn bytes(number: usize) -> String {
 
 /// Formats a count with commas between the thousands.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", count(number / 1_000), number % 1_000),
     }
-    grouped
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::sql_types::{Nullable, Text, Timestamptz};
-use threadline::{Filter, Models, Page, TimelineEntry, timeline};
+use threadline::{AuditContext, AuditExt, Filter, Models, Page, TimelineEntry, timeline};
 pub use threadline_test_server::{Server, scratch_dir};
 
 pub use crate::dice::Dice;
@@ -47,8 +47,7 @@ impl Database {
     /// database with the connection that ran them.
     #[track_caller]
     pub fn with(sql: &str) -> (Self, PgConnection) {
-        let database = Self::new();
-        let mut conn = database.connect();
+        let (database, mut conn) = Self::new().connected();
         run(&mut conn, sql);
         (database, conn)
     }
@@ -120,6 +119,12 @@ impl Database {
     /// Opens a new connection.
     pub fn connect(&self) -> PgConnection {
         connect(&self.url())
+    }
+
+    /// Returns the database with a connection to it.
+    pub fn connected(self) -> (Self, PgConnection) {
+        let conn = self.connect();
+        (self, conn)
     }
 
     /// Returns a pool of at most `size` connections.
@@ -240,6 +245,13 @@ pub fn run(conn: &mut PgConnection, sql: &str) {
     }
 }
 
+/// Runs statements that must succeed, in a transaction under a context.
+#[track_caller]
+pub fn run_under(conn: &mut PgConnection, context: &AuditContext, sql: &str) {
+    let done = conn.audited_transaction(context, |conn| conn.batch_execute(sql));
+    done.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+}
+
 /// Returns the error of a statement that must fail. An open transaction stays usable.
 #[track_caller]
 pub fn error_of(conn: &mut PgConnection, sql: &str) -> String {
@@ -252,7 +264,21 @@ pub fn error_of(conn: &mut PgConnection, sql: &str) -> String {
 #[track_caller]
 pub fn assert_refused(conn: &mut PgConnection, sql: &str, message: &str) {
     let error = error_of(conn, sql);
-    assert!(error.contains(message), "{error}");
+    assert_contains(&error, message);
+}
+
+/// Asserts that a text contains a part.
+#[track_caller]
+pub fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "{part:?} is not in:\n{text}");
+}
+
+/// Asserts that a text contains each of the parts.
+#[track_caller]
+pub fn assert_contains_all(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert_contains(text, part);
+    }
 }
 
 /// Returns the single value of a query, as text.
@@ -283,6 +309,22 @@ pub fn rows(conn: &mut PgConnection, sql: &str) -> Vec<String> {
         .into_iter()
         .map(|row| row.line)
         .collect()
+}
+
+/// Asserts that a query has one value, which is not null, by its text.
+#[track_caller]
+pub fn assert_value(conn: &mut PgConnection, sql: &str, expected: &str) {
+    assert_eq!(value(conn, sql).as_deref(), Some(expected), "{sql}");
+}
+
+/// Asserts that a query has these [`rows`].
+#[track_caller]
+pub fn assert_rows<const COUNT: usize>(
+    conn: &mut PgConnection,
+    sql: &str,
+    expected: [&str; COUNT],
+) {
+    assert_eq!(rows(conn, sql), expected, "{sql}");
 }
 
 /// Returns the timeline of a filter in pages of a size, newest first.

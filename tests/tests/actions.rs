@@ -7,7 +7,7 @@ use threadline::{
     Action, ActionError, ActionStatus, ActorRef, AuditContext, AuditExt, ErrorKind, record_action,
 };
 use threadline_tests::notes::{NOTES, insert};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run};
 
 fn user(id: &str) -> AuditContext {
     AuditContext::builder(ActorRef::user(id).unwrap())
@@ -26,8 +26,7 @@ fn refused(result: Result<threadline::AuditAction, threadline::Error>) -> String
 
 #[test]
 fn an_action_is_stored_whole_and_given_back() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let action = Action::new("member.role_changed")
         .actor(ActorRef::admin("grace").unwrap())
         .reason("asked by the board")
@@ -44,21 +43,18 @@ fn an_action_is_stored_whole_and_given_back() {
     assert_eq!(recorded.actor, ActorRef::admin("grace").unwrap());
     assert_eq!(recorded.status, ActionStatus::Ok);
     assert_eq!(recorded.transaction_id, None);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name, category, verb, actor_type, actor_id, status, reason, comment, request_id, correlation_id, job_id, meta FROM threadline.actions"
-        ),
+    assert_rows(
+        conn,
+        "SELECT name, category, verb, actor_type, actor_id, status, reason, comment, request_id, correlation_id, job_id, meta FROM threadline.actions",
         [
-            r#"member.role_changed | member | role_changed | admin | grace | ok | asked by the board | it's \ "fine" | r |  c  | j | {"to": {"role": "treasurer"}, "from": "member"}"#
-        ]
+            r#"member.role_changed | member | role_changed | admin | grace | ok | asked by the board | it's \ "fine" | r |  c  | j | {"to": {"role": "treasurer"}, "from": "member"}"#,
+        ],
     );
 }
 
 #[test]
 fn category_and_verb_come_from_the_name_unless_they_are_given() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let mut parts = |action: Action| {
         let action = action.actor(ActorRef::anonymous());
         let recorded = record_action(conn, action).unwrap();
@@ -78,8 +74,7 @@ fn category_and_verb_come_from_the_name_unless_they_are_given() {
 
 #[test]
 fn fields_that_are_not_set_come_from_the_current_context() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let context = user("7");
     let mut record = |action: Action| context.scope(|| record_action(conn, action)).unwrap();
     let recorded = record("session.opened".into());
@@ -98,8 +93,7 @@ fn fields_that_are_not_set_come_from_the_current_context() {
 
 #[test]
 fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let context = AuditContext::builder(ActorRef::user("7").unwrap())
         .source("web")
         .remote_ip([203, 0, 113, 9].into())
@@ -123,9 +117,10 @@ fn source_address_and_metadata_of_the_context_are_recorded_with_the_action() {
     let recorded = context.scope(|| record_action(conn, elsewhere)).unwrap();
     assert_eq!(recorded.source.as_deref(), Some("console"));
     assert_eq!(recorded.remote_ip.as_deref(), Some("2001:db8::1"));
-    assert_eq!(
-        rows(conn, "SELECT source, remote_ip FROM threadline.actions"),
-        ["web | 203.0.113.9", "console | 2001:db8::1"]
+    assert_rows(
+        conn,
+        "SELECT source, remote_ip FROM threadline.actions",
+        ["web | 203.0.113.9", "console | 2001:db8::1"],
     );
     // Also actions on the audit itself.
     let suspended = context
@@ -155,28 +150,25 @@ fn actions_and_changes_of_one_transaction_are_linked_whichever_comes_first() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT a.name, a.actor_id, x.actor_id, count(c.id)
-             FROM threadline.audit_actions AS a
-             JOIN threadline.audit_transactions AS x ON x.id = a.transaction_id
-             LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
-             GROUP BY a.id, x.id, x.actor_id ORDER BY a.id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT a.name, a.actor_id, x.actor_id, count(c.id)
+         FROM threadline.audit_actions AS a
+         JOIN threadline.audit_transactions AS x ON x.id = a.transaction_id
+         LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
+         GROUP BY a.id, x.id, x.actor_id ORDER BY a.id",
         [
             "note.planned | 1 | 1 | 1",
             "note.written | 1 | 1 | 1",
             "note.checked | 3 | 3 | 0",
-            "note.written | 2 | 2 | 1"
-        ]
+            "note.written | 2 | 2 | 1",
+        ],
     );
 }
 
 #[test]
 fn an_action_rolls_back_with_its_transaction_and_needs_none() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let result: QueryResult<()> = conn.audited_transaction(&user("1"), |conn| {
         record_action(conn, "note.planned")?;
         Err(DieselError::RollbackTransaction)
@@ -188,20 +180,21 @@ fn an_action_rolls_back_with_its_transaction_and_needs_none() {
     let recorded = record_action(conn, refused.reason("wrong password")).unwrap();
     assert_eq!(recorded.transaction_id, None);
     assert_eq!(recorded.status, ActionStatus::Error);
-    assert_eq!(
-        rows(conn, "SELECT name, status FROM threadline.actions"),
-        ["session.opened | error"]
+    assert_rows(
+        conn,
+        "SELECT name, status FROM threadline.actions",
+        ["session.opened | error"],
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_transactions",
+        "0",
     );
 }
 
 #[test]
 fn an_action_that_cannot_be_recorded_is_refused_before_anything_is_sent() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     assert_eq!(
         refused(record_action(conn, "note.written")),
         "action `note.written` has no actor; enter an AuditContext with one, or name it with `Action::actor`"
@@ -298,17 +291,12 @@ fn an_audited_action_is_recorded_however_it_ends() {
         ]
     );
     // The successful action belongs to its changes; of the others nothing is left.
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT c.op FROM threadline.audit_changes AS c JOIN threadline.audit_actions AS a USING (transaction_id)"
-        ),
-        ["I"]
+    assert_rows(
+        conn,
+        "SELECT c.op FROM threadline.audit_changes AS c JOIN threadline.audit_actions AS a USING (transaction_id)",
+        ["I"],
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "1");
 }
 
 #[test]
@@ -348,13 +336,11 @@ fn inside_another_transaction_a_failure_is_recorded_if_that_commits() {
         let expected = ["note.added | error | unique violation: notes_pkey | 2 | r-1 | false"];
         assert_eq!(recorded(conn), expected[..usize::from(commits)]);
     }
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT x.actor_id, count(*) FROM threadline.audit_changes AS c
-             JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id GROUP BY x.actor_id"
-        ),
-        ["1 | 2"]
+    assert_rows(
+        conn,
+        "SELECT x.actor_id, count(*) FROM threadline.audit_changes AS c
+         JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id GROUP BY x.actor_id",
+        ["1 | 2"],
     );
 }
 
@@ -377,8 +363,7 @@ fn an_audited_action_that_cannot_be_recorded_is_not_begun() {
 
 #[test]
 fn an_action_in_sql_needs_an_actor_whose_type_and_id_show_something() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     for (kind, id) in [
         ("user", ""),
         ("user", " "),
@@ -403,8 +388,7 @@ fn an_action_in_sql_needs_an_actor_whose_type_and_id_show_something() {
 
 #[test]
 fn a_role_without_rights_on_the_tables_records_actions() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     let role = format!("{}_app", database.name());
     run(
         conn,

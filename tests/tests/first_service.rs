@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use threadline_tests::console::{Call, calls};
-use threadline_tests::{Database, rows, scratch_dir};
+use threadline_tests::{Database, assert_contains, assert_rows, scratch_dir};
 
 const GUIDE: &str = include_str!("../../threadline/src/docs/your_first_service.md");
 
@@ -155,7 +155,7 @@ fn the_guides_files_are_a_service_that_answers_as_it_says() {
     let refused = project.program("library", &database).output().unwrap();
     let error = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());
-    assert!(error.contains("schema-missing"), "{error}");
+    assert_contains(&error, "schema-missing");
 
     project.audit(&database, &["generate"]);
     project.audit(&database, &["check"]);
@@ -178,9 +178,9 @@ fn the_guides_files_are_a_service_that_answers_as_it_says() {
     assert_eq!(service.ask(&export).lines().count(), 3);
 
     let history = project.audit(&database, &["history", "loans", "1"]);
-    assert!(history.contains("by user:1"), "{history}");
-    assert!(history.contains("a page is missing"), "{history}");
+    assert_contains(&history, "by user:1");
+    assert_contains(&history, "a page is missing");
     project.audit(&database, &["verify", "--deny-unaudited"]);
     let unattributed = "SELECT count(*) FROM threadline.changes WHERE actor_type IS NULL";
-    assert_eq!(rows(&mut database.connect(), unattributed), ["0"]);
+    assert_rows(&mut database.connect(), unattributed, ["0"]);
 }

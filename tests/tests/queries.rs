@@ -12,7 +12,7 @@ use threadline::{
     correlated, record_action, transaction,
 };
 use threadline_tests::notes::{insert, user};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, run, run_under, value};
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
@@ -112,8 +112,7 @@ fn a_correlation_id_finds_the_context_and_the_actions_that_have_exactly_it() {
 
 #[test]
 fn an_actors_history_comes_in_pages_while_others_write() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     load(conn, 300);
     let hot = ActorRef::user("hot").unwrap();
     let mut seen = BTreeSet::new();
@@ -227,8 +226,7 @@ const PAGED_NOTES: &str = "
 ";
 
 fn execute(conn: &mut PgConnection, actor: &str, sql: &str) {
-    conn.audited_transaction(&user(actor), |conn| diesel::sql_query(sql).execute(conn))
-        .unwrap();
+    run_under(conn, &user(actor), sql);
 }
 
 /// Returns `column value actor actions`, one for each column.

@@ -41,7 +41,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use threadline::ActorRef;
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, run, run_under};
 use threadline_web::{Access, Explorer};
 use tower::ServiceExt;
 
@@ -139,14 +139,10 @@ fn with_invoices() -> Database {
 
 /// Runs a statement under an actor.
 fn written(conn: &mut diesel::PgConnection, actor: &str, source: &str, sql: &str) {
-    use threadline::{AuditContext, AuditExt};
+    use threadline::AuditContext;
     let context = AuditContext::builder(actor.parse().unwrap())
         .source(source)
         .build()
         .unwrap();
-    conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
-        run(conn, sql);
-        Ok(())
-    })
-    .unwrap();
+    run_under(conn, &context, sql);
 }

@@ -6,9 +6,8 @@ use std::process::Command;
 use apalis::prelude::MemoryStorage;
 use apalis_jobs::app::App;
 use apalis_jobs::jobs::{self, CreditInterest};
-use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext, AuditExt, InContextExt};
-use threadline_tests::{Database, rows, value};
+use threadline::{ActorRef, AuditContext, InContextExt};
+use threadline_tests::{Database, assert_rows, run_under, value};
 
 const JOBS: i64 = 200;
 
@@ -41,20 +40,16 @@ async fn a_job_is_recorded_under_its_name_with_the_ids_of_its_request() {
     assert_eq!(AuditContext::current(), None);
     jobs::run(app, queue, 1).await.unwrap();
     let conn = &mut database.connect();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_type, actor_id, request_id, correlation_id, length(job_id) > 5
-             FROM threadline.transactions"
-        ),
-        ["job | interest | r-1 | c-1 | true"]
+    assert_rows(
+        conn,
+        "SELECT actor_type, actor_id, request_id, correlation_id, length(job_id) > 5
+         FROM threadline.transactions",
+        ["job | interest | r-1 | c-1 | true"],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_from, changed_to FROM threadline.changes"
-        ),
-        [r#"{"cents": 100000} | {"cents": 103000}"#]
+    assert_rows(
+        conn,
+        "SELECT changed_from, changed_to FROM threadline.changes",
+        [r#"{"cents": 100000} | {"cents": 103000}"#],
     );
 }
 
@@ -69,12 +64,10 @@ async fn a_job_that_was_started_by_nobody_writes_nothing() {
         .await
         .unwrap();
     jobs::run(app, queue, 2).await.unwrap();
-    assert_eq!(
-        rows(
-            &mut database.connect(),
-            "SELECT key ->> 'id', actor_type FROM threadline.changes"
-        ),
-        ["2 | job"]
+    assert_rows(
+        &mut database.connect(),
+        "SELECT key ->> 'id', actor_type FROM threadline.changes",
+        ["2 | job"],
     );
 }
 
@@ -83,15 +76,15 @@ async fn many_jobs_keep_each_the_request_that_started_it() {
     let (database, app) = setup();
     let conn = &mut database.connect();
     let admin = AuditContext::new(ActorRef::admin("grace").unwrap());
-    conn.audited_transaction(&admin, |conn| {
-        diesel::sql_query(format!(
+    run_under(
+        conn,
+        &admin,
+        &format!(
             "INSERT INTO accounts (id, owner, cents)
              SELECT n, n, 100 FROM generate_series(1000, {}) AS n",
             999 + JOBS
-        ))
-        .execute(conn)
-    })
-    .unwrap();
+        ),
+    );
     let mut queue = MemoryStorage::new();
     for account in 1000..1000 + JOBS {
         let context = AuditContext::builder(ActorRef::user(account).unwrap())

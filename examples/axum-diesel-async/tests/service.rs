@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use threadline::{ActorRef, AuditContext};
 use threadline_tests::console::calls;
-use threadline_tests::{Database, rows, value};
+use threadline_tests::{Database, assert_contains, assert_rows, value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -101,10 +101,7 @@ async fn a_refused_request_leaves_nothing() {
     let removed = request(Method::DELETE, "/contacts/7", Some(ADA), &json!({}));
     assert_eq!(send(&service, removed).await.0, 404);
     let recorded = "SELECT op, actor_type, actor_id FROM threadline.changes";
-    assert_eq!(
-        rows(&mut database.connect(), recorded),
-        ["insert | user | 1"]
-    );
+    assert_rows(&mut database.connect(), recorded, ["insert | user | 1"]);
 }
 
 #[tokio::test]
@@ -164,7 +161,7 @@ async fn the_timeline_is_read_from_the_url_a_page_at_a_time() {
     let (status, error) = get(&service, "/audit/timeline?operation=upsert", GRACE).await;
     assert_eq!(status, 400);
     let error = error["error"].as_str().unwrap();
-    assert!(error.contains("operation"), "{error}");
+    assert_contains(&error, "operation");
     let (status, _) = get(&service, "/audit/timeline?table=none", GRACE).await;
     assert_eq!(status, 404);
 }
@@ -221,7 +218,7 @@ fn stress(runtime: Runtime) {
     let conn = &mut database.connect();
     let wrong = "SELECT row_data, actor_type, actor_id FROM threadline.changes
          WHERE (actor_type, actor_id) IS DISTINCT FROM ('user', row_data ->> 'name')";
-    assert_eq!(rows(conn, wrong), [""; 0]);
+    assert_rows(conn, wrong, []);
     let count = |conn: &mut _, table| -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
         value(conn, &sql).unwrap().parse().unwrap()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use invoicing::{incident, open, year};
-use threadline_tests::{Database, rows, scratch_dir, value};
+use threadline_tests::{Database, assert_rows, scratch_dir, value};
 
 /// The guide to the incident.
 const GUIDE: &str = include_str!("../../../threadline/src/docs/answering_an_incident.md");
@@ -107,23 +107,19 @@ fn a_complaint_leads_to_the_person_and_back_and_a_dump_has_no_secrets() {
     }
 
     // The audit agrees with the tables.
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT number, amount, status FROM invoices WHERE number IN ('2026-12-1144', '2026-12-0090') ORDER BY number"
-        ),
+    assert_rows(
+        conn,
+        "SELECT number, amount, status FROM invoices WHERE number IN ('2026-12-1144', '2026-12-0090') ORDER BY number",
         [
             "2026-12-0090 | 1100.00 | open",
-            "2026-12-1144 | 1200.00 | open"
-        ]
+            "2026-12-1144 | 1200.00 | open",
+        ],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_type, actor_id, correlation_id, count(*) FROM threadline.changes
-             WHERE correlation_id = 'incident-17' GROUP BY 1, 2, 3"
-        ),
-        ["admin | 2 | incident-17 | 54"]
+    assert_rows(
+        conn,
+        "SELECT actor_type, actor_id, correlation_id, count(*) FROM threadline.changes
+         WHERE correlation_id = 'incident-17' GROUP BY 1, 2, 3",
+        ["admin | 2 | incident-17 | 54"],
     );
     // Addresses and password hashes are nowhere in the audit.
     let dump = database.dump();

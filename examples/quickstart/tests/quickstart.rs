@@ -23,7 +23,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use threadline_test_server::diesel_cli::diesel_cli;
-use threadline_tests::{Database, NEWEST, rows, run, scratch_dir, value};
+use threadline_tests::{
+    Database, NEWEST, assert_contains, assert_contains_all, assert_rows, assert_value, run,
+    scratch_dir, value,
+};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -68,23 +71,21 @@ fn done(database: &Database, arguments: &[&str]) -> String {
 fn it_prints_a_history_by_several_actors_and_a_dump_has_no_secrets() {
     let database = Database::empty();
     let printed = quickstart(&database);
-    for expected in [
-        "insert of members 1 by anonymous",
-        "update of members 1 by user:1",
-        "update of members 1 by admin:grace",
-        "delete of members 1 by user:1",
-        "name  Ada Byron -> Ada Lovelace",
-        "email  *** -> ***",
-        "insert of payments 1 by service_account:bank-import",
-        "Refused: threadline: table public.payments takes no write without an actor",
-        "after update   Ada Lovelace (treasurer)",
-        "member.role_changed by admin:grace: elected on 1 November",
-    ] {
-        assert!(
-            printed.contains(expected),
-            "{expected} is not in:\n{printed}"
-        );
-    }
+    assert_contains_all(
+        &printed,
+        &[
+            "insert of members 1 by anonymous",
+            "update of members 1 by user:1",
+            "update of members 1 by admin:grace",
+            "delete of members 1 by user:1",
+            "name  Ada Byron -> Ada Lovelace",
+            "email  *** -> ***",
+            "insert of payments 1 by service_account:bank-import",
+            "Refused: threadline: table public.payments takes no write without an actor",
+            "after update   Ada Lovelace (treasurer)",
+            "member.role_changed by admin:grace: elected on 1 November",
+        ],
+    );
     let dump = database.dump();
     assert!(dump.contains("Ada Byron"), "the history is not in the dump");
     for secret in [
@@ -98,12 +99,10 @@ fn it_prints_a_history_by_several_actors_and_a_dump_has_no_secrets() {
     }
     // The refused payment left nothing.
     let conn = &mut database.connect();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, row_data ->> 'purpose' FROM threadline.changes WHERE table_name = 'payments' ORDER BY id"
-        ),
-        ["insert | fee 2026", "delete | fee 2026"]
+    assert_rows(
+        conn,
+        "SELECT op, row_data ->> 'purpose' FROM threadline.changes WHERE table_name = 'payments' ORDER BY id",
+        ["insert | fee 2026", "delete | fee 2026"],
     );
     // A second run is a second day.
     assert!(quickstart(&database).contains("insert of members 2 by anonymous"));
@@ -116,7 +115,7 @@ fn its_migrations_are_those_of_its_models() {
     assert!(current);
     assert_eq!(said, "migrations is up to date.\n");
     let (_, said, _) = audit(&database, &["check", "--json"]);
-    assert!(said.contains("\"up_to_date\": true"), "{said}");
+    assert_contains(&said, "\"up_to_date\": true");
     let (_, said, _) = audit(&database, &["--version"]);
     assert_eq!(said, format!("threadline {}\n", env!("CARGO_PKG_VERSION")));
     let (_, said, _) = audit(&database, &["generate"]);
@@ -195,14 +194,8 @@ fn its_audit_program_answers() {
         said
     };
     let history = answer(&["history", "members", "1"]);
-    assert!(
-        history.contains("delete of members 1 by user:1"),
-        "{history}"
-    );
-    assert!(
-        history.contains("name  Ada Byron -> Ada Lovelace"),
-        "{history}"
-    );
+    assert_contains(&history, "delete of members 1 by user:1");
+    assert_contains(&history, "name  Ada Byron -> Ada Lovelace");
     let (found, _, error) = audit(&database, &["history", "public.members", "99"]);
     assert!(!found);
     assert!(
@@ -211,10 +204,7 @@ fn its_audit_program_answers() {
     );
 
     let grace = answer(&["actor", "admin:grace"]);
-    assert!(
-        grace.contains(" by admin:grace\n    public.members: 1 row\n"),
-        "{grace}"
-    );
+    assert_contains(&grace, " by admin:grace\n    public.members: 1 row\n");
     let (_, first, more) = audit(&database, &["actor", "admin:grace", "--limit", "1"]);
     let cursor = more.trim().strip_prefix("There is more: --after ");
     let (_, second, more) = audit(
@@ -232,19 +222,16 @@ fn its_audit_program_answers() {
     assert_eq!(more, "");
 
     let whole = answer(&["transaction", "1"]);
-    assert!(whole.contains("transaction 1 by anonymous\n"), "{whole}");
-    assert!(
-        whole.contains("insert of members 1 by anonymous"),
-        "{whole}"
-    );
+    assert_contains(&whole, "transaction 1 by anonymous\n");
+    assert_contains(&whole, "insert of members 1 by anonymous");
     let (found, _, error) = audit(&database, &["transaction", "4711"]);
     assert!(!found);
     assert_eq!(error, "error: there is no transaction 4711 on record\n");
     let (found, _, error) = audit(&database, &["actor", "robot:1"]);
     assert!(!found);
-    assert!(
-        error.contains("`robot` is not an actor type; the types are user, admin"),
-        "{error}"
+    assert_contains(
+        &error,
+        "`robot` is not an actor type; the types are user, admin",
     );
 }
 
@@ -255,17 +242,15 @@ fn its_audit_program_names_what_is_missing() {
     let dir = empty.display().to_string();
     let (current, _, error) = audit(&database, &["check", "--migration-dir", &dir]);
     assert!(!current);
-    assert!(
-        error.contains(&format!(
-            "the audit migrations are behind the models:\n  threadline_schema_v{NEWEST}\n"
-        )),
-        "{error}"
+    assert_contains(
+        &error,
+        &format!("the audit migrations are behind the models:\n  threadline_schema_v{NEWEST}\n"),
     );
-    assert!(error.contains("`generate` command"), "{error}");
+    assert_contains(&error, "`generate` command");
 
     let (written, said, _) = audit(&database, &["generate", "--migration-dir", &dir]);
     assert!(written);
-    assert!(said.contains("_threadline_audit_members\n"), "{said}");
+    assert_contains(&said, "_threadline_audit_members\n");
     assert!(
         said.ends_with("Review them, then run `diesel migration run`.\n"),
         "{said}"
@@ -355,13 +340,10 @@ fn the_diesel_program_works_on_its_database() {
 
     diesel("migration revert --all");
     let conn = &mut database.connect();
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'",
+        "0",
     );
     assert_eq!(value(conn, "SELECT to_regclass('members')"), None);
 }

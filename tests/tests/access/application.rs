@@ -1,5 +1,5 @@
 use threadline::{Action, ActorRef, AuditContext, AuditExt, record_action};
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run, value};
 
 use super::{ITEMS, Protected, forbidden};
 
@@ -157,13 +157,15 @@ fn an_auditor_reads_everything_and_writes_nothing() {
             &format!("INSERT INTO threadline.{table} DEFAULT VALUES"),
         );
     }
-    assert_eq!(
-        rows(auditor, "SELECT op, key FROM threadline.changes"),
-        [r#"insert | {"id": 1}"#]
+    assert_rows(
+        auditor,
+        "SELECT op, key FROM threadline.changes",
+        [r#"insert | {"id": 1}"#],
     );
-    assert_eq!(
-        rows(auditor, "SELECT name FROM threadline.actions"),
-        ["items.made"]
+    assert_rows(
+        auditor,
+        "SELECT name FROM threadline.actions",
+        ["items.made"],
     );
     let page = threadline::timeline(threadline::Filter::new())
         .page(auditor)
@@ -218,13 +220,11 @@ fn an_application_that_is_a_reader_too_can_look_back_and_revert() {
     protection.apply(&mut protected.admin).unwrap();
     run(app, "INSERT INTO items VALUES (1, 'a')");
     run(app, "UPDATE items SET name = 'b'");
-    assert_eq!(
-        rows(
-            app,
-            "SELECT image FROM threadline.rows_as_of('items', now())"
-        ),
-        [r#"{"id": 1, "name": "b"}"#]
+    assert_rows(
+        app,
+        "SELECT image FROM threadline.rows_as_of('items', now())",
+        [r#"{"id": 1, "name": "b"}"#],
     );
     threadline::revert_transaction(app, 2).unwrap();
-    assert_eq!(value(app, "SELECT name FROM items").as_deref(), Some("a"));
+    assert_value(app, "SELECT name FROM items", "a");
 }

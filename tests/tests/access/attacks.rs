@@ -2,7 +2,7 @@
 //! the audit.
 
 use diesel::prelude::*;
-use threadline_tests::{rolled_back_with, rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rolled_back_with, rows, run};
 
 use super::code::SPIES;
 use super::{ITEMS, Protected, refused};
@@ -26,20 +26,15 @@ fn spying() -> (PgConnection, Protected) {
 #[track_caller]
 fn assert_nobody_was_spied(protected: &mut Protected) {
     let app = protected.role("app");
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            &format!("SELECT DISTINCT who, through FROM spied WHERE who <> '{app}'")
-        ),
-        [""; 0]
+    assert_rows(
+        &mut protected.admin,
+        &format!("SELECT DISTINCT who, through FROM spied WHERE who <> '{app}'"),
+        [],
     );
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            &format!("SELECT rolsuper FROM pg_roles WHERE rolname = '{app}'")
-        )
-        .as_deref(),
-        Some("false")
+    assert_value(
+        &mut protected.admin,
+        &format!("SELECT rolsuper FROM pg_roles WHERE rolname = '{app}'"),
+        "false",
     );
 }
 
@@ -244,15 +239,13 @@ fn a_condition_written_by_hand_is_not_noted_in_silence() {
          FOR EACH ROW WHEN (NEW.id > 0) EXECUTE FUNCTION threadline.capture_1('; ) EXECUTE FUNCTION x')",
     );
     refused(app, &note);
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT name, meta ->> 'condition', meta ->> 'former_condition' FROM threadline.actions WHERE name = 'audit.condition_changed' ORDER BY id"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT name, meta ->> 'condition', meta ->> 'former_condition' FROM threadline.actions WHERE name = 'audit.condition_changed' ORDER BY id",
         [
             "audit.condition_changed | (new.id > 0) | NULL",
-            "audit.condition_changed | false | (new.id > 0)"
-        ]
+            "audit.condition_changed | false | (new.id > 0)",
+        ],
     );
     assert_eq!(
         refused(
@@ -338,13 +331,10 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
         run(app, "SELECT threadline.post()");
     }
     assert_nobody_was_spied(protected);
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.ledger_changes"
-        )
-        .as_deref(),
-        Some("16")
+    assert_value(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.ledger_changes",
+        "16",
     );
 }
 
@@ -472,12 +462,10 @@ fn names_that_look_like_sql_are_names() {
         );
     }
     assert_nobody_was_spied(protected);
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT DISTINCT value FROM threadline.audit_changes, jsonb_each_text(row_data) WHERE key LIKE '%spy%'"
-        ),
-        ["***"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT DISTINCT value FROM threadline.audit_changes, jsonb_each_text(row_data) WHERE key LIKE '%spy%'",
+        ["***"],
     );
 }
 
@@ -487,14 +475,12 @@ fn names_that_look_like_sql_are_names() {
 fn every_function_that_runs_as_the_owner_pins_its_path() {
     let mut protected = Protected::new();
     protected.application();
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace AND prosecdef
-             -- Those of tables call nothing by a name without its schema; see above.
-             AND proname !~ '^capture_[0-9]+$' AND NOT 'search_path=pg_catalog, threadline, pg_temp' = ANY (coalesce(proconfig, '{}'))"
-        ),
-        [""; 0]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace AND prosecdef
+         -- Those of tables call nothing by a name without its schema; see above.
+         AND proname !~ '^capture_[0-9]+$' AND NOT 'search_path=pg_catalog, threadline, pg_temp' = ANY (coalesce(proconfig, '{}'))",
+        [],
     );
     let app = &mut protected.session("app");
     for attempt in [
@@ -517,12 +503,9 @@ fn no_name_of_a_column_takes_the_search_path_from_a_capture_function() {
         r#"CREATE TABLE people (id int PRIMARY KEY, "threadline.large_image(" text, email text);
            SELECT threadline.audit('people', mask => ARRAY['email'])"#,
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT array_to_string(proconfig, '; ') FROM pg_proc WHERE proname = 'capture_' || threadline.audited_table_of('people')"
-        )
-        .as_deref(),
-        Some("search_path=pg_catalog, threadline, pg_temp")
+    assert_value(
+        conn,
+        "SELECT array_to_string(proconfig, '; ') FROM pg_proc WHERE proname = 'capture_' || threadline.audited_table_of('people')",
+        "search_path=pg_catalog, threadline, pg_temp",
     );
 }

@@ -1,6 +1,6 @@
 //! Code of the application never runs with the rights of the audit's owner.
 
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run};
 
 use super::{ITEMS, Protected};
 
@@ -58,7 +58,7 @@ fn code_called_by_types_does_not_run_as_the_owner() {
     );
     let image = "SELECT row_data FROM threadline.audit_changes ORDER BY id DESC LIMIT 1";
     let whole = r#"{"c": 1, "j": {}, "m": "fine", "p": {"m": "fine", "n": 1}, "cs": [1, 2], "id": "3", "ms": ["fine", "bad"], "ps": [{"m": "fine", "n": 1}, {"m": null, "n": null}]}"#;
-    assert_eq!(value(&mut protected.admin, image).as_deref(), Some(whole));
+    assert_value(&mut protected.admin, image, whole);
     let writes = "UPDATE people SET m = 'bad', ms = '{bad}', p = '(bad,2)', ps = NULL, c = 2, cs = '{3}', j = '[]';
          INSERT INTO people VALUES ('4', 'fine', '{fine,bad}', '(fine,1)', NULL, 1, '{1,2}', '\"\\u0000\"');
          DELETE FROM people WHERE id = '3'; TRUNCATE people;
@@ -75,11 +75,9 @@ fn code_called_by_types_does_not_run_as_the_owner() {
         ),
     );
     assert_eq!(calls_of("owner", protected), [""; 0]);
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT table_name, op, count(*) FROM threadline.changes GROUP BY table_name, op ORDER BY 1, 2"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT table_name, op, count(*) FROM threadline.changes GROUP BY table_name, op ORDER BY 1, 2",
         [
             "keyed | insert | 2",
             "keyed | truncate | 2",
@@ -90,15 +88,13 @@ fn code_called_by_types_does_not_run_as_the_owner() {
             "people | delete | 2",
             "people | insert | 6",
             "people | truncate | 4",
-            "people | update | 4"
-        ]
+            "people | update | 4",
+        ],
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.audit_changes WHERE concat(row_data, changed_from, changed_to, record_key) LIKE '%spoilt%'"
-        ),
-        ["0"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.audit_changes WHERE concat(row_data, changed_from, changed_to, record_key) LIKE '%spoilt%'",
+        ["0"],
     );
 }
 
@@ -132,18 +128,16 @@ fn code_called_by_the_planner_does_not_run_as_the_owner() {
         ["check", "index", "policy", "statistics"]
     );
     // If the rows could not be read, their removal is recorded nevertheless.
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT t.table_name, c.record_key, c.row_data FROM threadline.audit_changes AS c
-             JOIN threadline.audited_tables AS t ON t.id = c.table_id WHERE op = 'T' ORDER BY c.id"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT t.table_name, c.record_key, c.row_data FROM threadline.audit_changes AS c
+         JOIN threadline.audited_tables AS t ON t.id = c.table_id WHERE op = 'T' ORDER BY c.id",
         [
             "a | NULL | NULL",
             r#"b | 1 | {"n": 2, "id": 1}"#,
             "c | NULL | NULL",
-            r#"d | 1 | {"n": 2, "id": 1}"#
-        ]
+            r#"d | 1 | {"n": 2, "id": 1}"#,
+        ],
     );
 }
 
@@ -160,16 +154,14 @@ fn a_table_in_a_schema_that_the_owner_may_not_use_is_written_as_before() {
         "ALTER TABLE items SET SCHEMA hidden; ALTER TABLE hidden.items ADD n int;
          INSERT INTO hidden.items VALUES (1, 'a', 1); UPDATE hidden.items SET n = 2; DELETE FROM hidden.items",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT op, coalesce(changed_to, row_data) FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op, coalesce(changed_to, row_data) FROM threadline.audit_changes ORDER BY id",
         [
             r#"I | {"n": 1, "id": 1, "name": "a"}"#,
             r#"U | {"n": 2}"#,
             r#"D | {"n": 2, "id": 1, "name": "a"}"#,
-        ]
+        ],
     );
 }
 
@@ -201,12 +193,10 @@ fn code_called_by_a_new_type_does_not_run_as_the_owner() {
         );
     }
     assert_eq!(calls_of("owner", protected), [""; 0]);
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT count(*) > 10, bool_or(concat(row_data, changed_from, changed_to) LIKE '%spoilt%') FROM threadline.audit_changes"
-        ),
-        ["true | false"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT count(*) > 10, bool_or(concat(row_data, changed_from, changed_to) LIKE '%spoilt%') FROM threadline.audit_changes",
+        ["true | false"],
     );
 }
 
@@ -217,18 +207,16 @@ fn a_truncate_under_forced_row_security_is_recorded_whole() {
          CREATE POLICY p ON forced TO current_user USING (true); SELECT threadline.audit('forced'); INSERT INTO forced VALUES (1), (2);
          TRUNCATE forced; INSERT INTO forced VALUES (3); SET row_security = off; TRUNCATE forced",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT op, record_key, row_data FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op, record_key, row_data FROM threadline.audit_changes ORDER BY id",
         [
             r#"I | 1 | {"id": 1}"#,
             r#"I | 2 | {"id": 2}"#,
             r#"T | 1 | {"id": 1}"#,
             r#"T | 2 | {"id": 2}"#,
             r#"I | 3 | {"id": 3}"#,
-            r#"T | 3 | {"id": 3}"#
-        ]
+            r#"T | 3 | {"id": 3}"#,
+        ],
     );
 }

@@ -1,4 +1,4 @@
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_contains, assert_rows, rows, run, value};
 
 use super::{ITEMS, Protected, forbidden};
 
@@ -43,23 +43,19 @@ fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
     )
     .unwrap();
     while value(session, &format!("SELECT threadline.erase({erasure})")).as_deref() != Some("0") {}
-    assert_eq!(
-        rows(
-            session,
-            "SELECT coalesce(c.row_data, c.changed_from) FROM threadline.audit_changes AS c ORDER BY id"
-        ),
+    assert_rows(
+        session,
+        "SELECT coalesce(c.row_data, c.changed_from) FROM threadline.audit_changes AS c ORDER BY id",
         [
             r#"{"id": 1, "email": "erased:1"}"#,
             r#"{"id": 2, "email": "bob@a"}"#,
             r#"{"body": "erased:1"}"#,
-        ]
+        ],
     );
-    assert_eq!(
-        rows(
-            session,
-            "SELECT meta ->> 'session_user' FROM threadline.audit_actions WHERE name = 'audit.erased'"
-        ),
-        [eraser.as_str()]
+    assert_rows(
+        session,
+        "SELECT meta ->> 'session_user' FROM threadline.audit_actions WHERE name = 'audit.erased'",
+        [eraser.as_str()],
     );
     for statement in [
         "SELECT threadline.begin_erasure('people', '2', 'x')".to_owned(),
@@ -112,16 +108,14 @@ fn an_erasure_runs_no_code_of_a_tables_owner() {
         }
     }
     // No change shows to whom the letter belongs.
-    assert!(refused.contains("cannot read table"), "{refused}");
+    assert_contains(&refused, "cannot read table");
     assert_eq!(rows(app, "SELECT as_whom FROM ran"), Vec::<String>::new());
     run(app, &format!("GRANT SELECT ON letters TO {owner}"));
     while value(admin, &format!("SELECT threadline.erase({erasure})")).as_deref() != Some("0") {}
-    assert_eq!(
-        rows(
-            admin,
-            "SELECT changed_to FROM threadline.audit_changes WHERE op = 'U'"
-        ),
-        [r#"{"body": "erased:1"}"#]
+    assert_rows(
+        admin,
+        "SELECT changed_to FROM threadline.audit_changes WHERE op = 'U'",
+        [r#"{"body": "erased:1"}"#],
     );
     assert_eq!(rows(app, "SELECT as_whom FROM ran"), Vec::<String>::new());
 }

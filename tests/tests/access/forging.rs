@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt};
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run, value};
 
 use super::{ITEMS, Protected};
 
@@ -75,13 +75,10 @@ fn the_settings_of_an_earlier_transaction_of_the_session_attach_nothing_to_it() 
         app,
         &format!("BEGIN; {}; TRUNCATE items; COMMIT", set(&victim)),
     );
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.audit_changes WHERE transaction_id = 1"
-        )
-        .as_deref(),
-        Some("1")
+    assert_value(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.audit_changes WHERE transaction_id = 1",
+        "1",
     );
 }
 
@@ -137,12 +134,10 @@ fn the_settings_of_a_rolled_back_savepoint_attach_nothing_to_what_it_took_back()
         app,
         &format!("{}; INSERT INTO items VALUES (2); COMMIT", set(&gone)),
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT c.record_key, x.id IS NOT NULL FROM threadline.audit_changes AS c LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
-        ),
-        ["2 | true"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT c.record_key, x.id IS NOT NULL FROM threadline.audit_changes AS c LEFT JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id",
+        ["2 | true"],
     );
     // And a whole transaction that rolled back, from the next one.
     run(app, "BEGIN; INSERT INTO items VALUES (3)");
@@ -155,13 +150,10 @@ fn the_settings_of_a_rolled_back_savepoint_attach_nothing_to_what_it_took_back()
             set(&gone)
         ),
     );
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.audit_changes AS c JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id"
-        )
-        .as_deref(),
-        Some("2")
+    assert_value(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.audit_changes AS c JOIN threadline.audit_transactions AS x ON x.id = c.transaction_id",
+        "2",
     );
 }
 

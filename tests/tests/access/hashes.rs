@@ -1,7 +1,7 @@
 //! With the key of a hash, values can be guessed until one gives it.
 
 use threadline::Models;
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run};
 
 use super::{ITEMS, Protected, forbidden};
 
@@ -36,13 +36,11 @@ fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
     run(app, &format!("GRANT SELECT ON people TO {auditor_role}"));
     let equal = "SELECT count(DISTINCT image ->> 'ssn') FROM threadline.changes AS c
          CROSS JOIN LATERAL unnest(ARRAY[row_data, changed_from, changed_to]) AS image";
-    assert_eq!(value(auditor, equal).as_deref(), Some("2"));
-    assert_eq!(
-        rows(
-            auditor,
-            "SELECT image ->> 'ssn' FROM threadline.record_as_of('people', '1', clock_timestamp())"
-        ),
-        ["***"]
+    assert_value(auditor, equal, "2");
+    assert_rows(
+        auditor,
+        "SELECT image ->> 'ssn' FROM threadline.record_as_of('people', '1', clock_timestamp())",
+        ["***"],
     );
 
     let findings = |conn: &mut diesel::PgConnection| {

@@ -2,7 +2,7 @@
 //! owned it.
 
 use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_contains, assert_rows, assert_value, rows, run};
 
 use super::{ITEMS, Protected, forbidden};
 
@@ -187,16 +187,16 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
             &mut protected,
             &format!("{sql}; SELECT threadline.note_installed_code()"),
         );
-        assert!(refusal.contains(object), "{refusal}");
+        assert_contains(&refusal, object);
         assert_eq!(found, [""; 0]);
     }
     let (refusal, found) = planted(
         &mut protected,
         "DROP INDEX threadline.ledger_changes_position",
     );
-    assert!(
-        refusal.contains("\n  index threadline.ledger_changes_position is missing\n"),
-        "{refusal}"
+    assert_contains(
+        &refusal,
+        "\n  index threadline.ledger_changes_position is missing\n",
     );
     assert_eq!(
         found,
@@ -222,11 +222,9 @@ fn a_capture_function_is_compared_with_its_table() {
         protected,
         &format!("CREATE FUNCTION threadline.capture_99() {source}"),
     );
-    assert!(
-        refusal.contains(
-            "\n  function threadline.capture_99() belongs to no table on record; drop it"
-        ),
-        "{refusal}"
+    assert_contains(
+        &refusal,
+        "\n  function threadline.capture_99() belongs to no table on record; drop it",
     );
     let (refusal, _) = planted(
         protected,
@@ -235,41 +233,44 @@ fn a_capture_function_is_compared_with_its_table() {
             source.replace("trigger", "int")
         ),
     );
-    assert!(
-        refusal.contains("function threadline.capture_1(integer) was not installed"),
-        "{refusal}"
+    assert_contains(
+        &refusal,
+        "function threadline.capture_1(integer) was not installed",
     );
     let replaced = format!("CREATE OR REPLACE FUNCTION threadline.capture_1() {source}");
     let (refusal, _) = planted(protected, &replaced);
-    assert!(refusal.contains("\n  function threadline.capture_1() is not what Threadline writes for public.items; run SELECT threadline.refresh('public.items')"), "{refusal}");
+    assert_contains(
+        &refusal,
+        "\n  function threadline.capture_1() is not what Threadline writes for public.items; run SELECT threadline.refresh('public.items')",
+    );
 
     // If a table is gone or no longer audited, its capture function cannot be checked.
     run(app, "SELECT threadline.unaudit('items')");
     run(&mut protected.admin, &replaced);
     protected.protect();
-    assert_eq!(
-        value(&mut protected.admin, "SELECT prosrc FROM pg_proc WHERE oid = 'threadline.capture_1()'::regprocedure AND NOT prosecdef").as_deref(),
-        Some("BEGIN RETURN NULL; END")
+    assert_value(
+        &mut protected.admin,
+        "SELECT prosrc FROM pg_proc WHERE oid = 'threadline.capture_1()'::regprocedure AND NOT prosecdef",
+        "BEGIN RETURN NULL; END",
     );
     run(
         app,
         "SELECT threadline.audit('items'); INSERT INTO items VALUES (1); DROP TABLE items",
     );
     protected.protect();
-    assert_eq!(
-        rows(&mut protected.admin, "SELECT op FROM threadline.changes"),
-        ["insert"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op FROM threadline.changes",
+        ["insert"],
     );
     run(
         app,
         "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (2)",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT table_id FROM threadline.audit_changes ORDER BY id"
-        ),
-        ["1", "1"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT table_id FROM threadline.audit_changes ORDER BY id",
+        ["1", "1"],
     );
 }
 
@@ -278,22 +279,20 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
     let mut protected = Protected::new();
     protected.application();
     let findings = "SELECT code, message FROM threadline.table_drift()";
-    assert_eq!(rows(&mut protected.admin, findings), [""; 0]);
+    assert_rows(&mut protected.admin, findings, []);
     // Also to a reader, who only has the right to see it.
-    assert_eq!(rows(&mut protected.session("auditor"), findings), [""; 0]);
+    assert_rows(&mut protected.session("auditor"), findings, []);
     let database = Database::new();
-    assert_eq!(rows(&mut database.connect(), findings), [""; 0]);
+    assert_rows(&mut database.connect(), findings, []);
     // After a restore of the schema alone, there is nothing to compare with.
     run(
         &mut protected.admin,
         "DELETE FROM threadline.installed_code",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT code FROM threadline.audit_drift()"
-        ),
-        ["audit-unchecked"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT code FROM threadline.audit_drift()",
+        ["audit-unchecked"],
     );
     // Another major version deparses views differently.
     protected.protect();
@@ -301,15 +300,13 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
         &mut protected.admin,
         "UPDATE threadline.installed_code SET server_major = 14, shown_digest = 'other'",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT code FROM threadline.audit_drift()"
-        ),
-        ["audit-unchecked"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT code FROM threadline.audit_drift()",
+        ["audit-unchecked"],
     );
     protected.protect();
-    assert_eq!(rows(&mut protected.admin, findings), [""; 0]);
+    assert_rows(&mut protected.admin, findings, []);
 }
 /// Rights that were granted before to a role that is not one of those named.
 #[test]
@@ -327,12 +324,10 @@ fn rights_that_were_given_before_end_with_protection() {
         ),
     );
     protected.protect();
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT code, message FROM threadline.table_drift()"
-        ),
-        [""; 0]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT code, message FROM threadline.table_drift()",
+        [],
     );
     let other = &mut protected.session("other");
     for attempt in [
@@ -358,15 +353,13 @@ fn a_table_of_the_application_in_the_schema_of_the_audit_is_moved_out_and_not_dr
          ALTER TABLE orders SET SCHEMA threadline",
     );
     let findings = "SELECT concat_ws(' | ', message, fix) FROM threadline.audit_drift() WHERE message NOT LIKE 'index %'";
-    assert_eq!(
-        rows(conn, findings),
+    assert_rows(
+        conn,
+        findings,
         [
-            "table threadline.orders was not installed by Threadline | ALTER TABLE threadline.orders SET SCHEMA public;"
-        ]
+            "table threadline.orders was not installed by Threadline | ALTER TABLE threadline.orders SET SCHEMA public;",
+        ],
     );
     run(conn, "ALTER TABLE threadline.orders SET SCHEMA public");
-    assert_eq!(
-        rows(conn, "SELECT * FROM threadline.table_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT * FROM threadline.table_drift()", []);
 }

@@ -1,7 +1,7 @@
 //! The application's own migrations still decide how its tables are audited, and those of
 //! no other role do.
 
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run, value};
 
 use super::{ITEMS, Protected, forbidden, refused};
 
@@ -24,17 +24,15 @@ fn the_migrations_of_the_application_audit_refresh_and_unaudit_its_tables() {
            INSERT INTO shop."Order" VALUES (2);
            DROP SCHEMA shop CASCADE"#,
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT op, coalesce(changed_to, row_data) FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op, coalesce(changed_to, row_data) FROM threadline.changes ORDER BY id",
         [
             r#"insert | {"id": 1, "sum": 1, "email": "***"}"#,
             r#"update | {"mail": "***", "note": "n"}"#,
             r#"update | {"mail": "***"}"#,
             r#"truncate | {"id": 1, "sum": 1, "mail": "***"}"#,
-        ]
+        ],
     );
 }
 
@@ -45,7 +43,7 @@ fn no_right_to_make_triggers_outlives_the_call() {
     let given = format!(
         "SELECT string_agg(privilege_type, ',') FROM pg_class, aclexplode(relacl) WHERE relname = 'items' AND grantee = '{owner}'::regrole"
     );
-    assert_eq!(value(app, &given).as_deref(), Some("SELECT"));
+    assert_value(app, &given, "SELECT");
     run(app, "SELECT threadline.unaudit('items')");
     assert_eq!(value(app, &given), None);
 }
@@ -85,12 +83,10 @@ fn nobody_decides_about_the_table_of_another() {
         );
     }
     run(other, "INSERT INTO items VALUES (1, 'seen')");
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT row_data FROM threadline.changes"
-        ),
-        [r#"{"id": 1, "name": "seen"}"#]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT row_data FROM threadline.changes",
+        [r#"{"id": 1, "name": "seen"}"#],
     );
 }
 
@@ -124,13 +120,10 @@ fn a_capture_function_records_its_own_table_alone() {
         other,
         "CREATE TRIGGER t AFTER INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION threadline.capture_1()",
     );
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.audit_changes"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.audit_changes",
+        "0",
     );
 }
 
@@ -145,18 +138,16 @@ fn partitions_that_the_application_adds_are_recorded_and_truncated() {
          UPDATE events_2 SET id = 3;
          TRUNCATE events",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT op, record_key FROM threadline.audit_changes ORDER BY CASE op WHEN 'T' THEN 1 ELSE 0 END, CASE WHEN op <> 'T' THEN id END, record_key"
-        ),
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op, record_key FROM threadline.audit_changes ORDER BY CASE op WHEN 'T' THEN 1 ELSE 0 END, CASE WHEN op <> 'T' THEN id END, record_key",
         [
             r#"I | ["1", "2026-01-05"]"#,
             r#"I | ["2", "2026-02-05"]"#,
             r#"U | ["3", "2026-02-05"]"#,
             r#"T | ["1", "2026-01-05"]"#,
             r#"T | ["3", "2026-02-05"]"#,
-        ]
+        ],
     );
 }
 
@@ -174,9 +165,10 @@ fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
     );
     let read = "SELECT op, row_data FROM threadline.changes ORDER BY id";
     let insert = r#"insert | {"id": 1, "name": "a"}"#;
-    assert_eq!(
-        rows(&mut protected.admin, read),
-        [insert, r#"truncate | {"id": 1, "name": "a"}"#]
+    assert_rows(
+        &mut protected.admin,
+        read,
+        [insert, r#"truncate | {"id": 1, "name": "a"}"#],
     );
     // An owner of the audit that is subject to policies: rows are then missing, which is
     // reported.
@@ -186,13 +178,14 @@ fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
         &format!("ALTER ROLE {owner} NOBYPASSRLS"),
     );
     run(app, "TRUNCATE items");
-    assert_eq!(
-        rows(&mut protected.admin, read),
+    assert_rows(
+        &mut protected.admin,
+        read,
         [
             insert,
             r#"truncate | {"id": 1, "name": "a"}"#,
-            "truncate | NULL"
-        ]
+            "truncate | NULL",
+        ],
     );
 }
 
@@ -222,9 +215,10 @@ fn tables_that_were_audited_before_stay_so() {
              RESET SESSION AUTHORIZATION"
         ),
     );
-    assert_eq!(
-        rows(admin, "SELECT op FROM threadline.changes ORDER BY id"),
-        ["insert", "truncate", "insert"]
+    assert_rows(
+        admin,
+        "SELECT op FROM threadline.changes ORDER BY id",
+        ["insert", "truncate", "insert"],
     );
     run(
         admin,
@@ -257,23 +251,19 @@ fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
         "threadline: table public.copies is not audited; start with SELECT threadline.audit('public.copies')"
     );
     run(app, "SELECT threadline.unaudit('copies')");
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT code, fix FROM threadline.table_drift()"
-        ),
-        [r#"trigger-stray | DROP TRIGGER "!threadline_capture_1" ON public.copies;"#]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT code, fix FROM threadline.table_drift()",
+        [r#"trigger-stray | DROP TRIGGER "!threadline_capture_1" ON public.copies;"#],
     );
     run(
         app,
         "SELECT threadline.audit('copies', mask => ARRAY['name']); INSERT INTO copies VALUES (2, 'b')",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT table_name, row_data FROM threadline.changes"
-        ),
-        [r#"copies | {"id": 2, "name": "***"}"#]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT table_name, row_data FROM threadline.changes",
+        [r#"copies | {"id": 2, "name": "***"}"#],
     );
     let mut policy = || {
         rows(
@@ -298,12 +288,10 @@ fn a_new_owner_of_a_table_can_create_its_partitions() {
         &mut protected.session("other"),
         "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10); INSERT INTO log VALUES (1)",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT table_name, row_data FROM threadline.changes"
-        ),
-        [r#"log | {"id": 1}"#]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT table_name, row_data FROM threadline.changes",
+        [r#"log | {"id": 1}"#],
     );
 }
 
@@ -334,19 +322,17 @@ fn changes_of_the_audit_of_a_table_leave_an_action() {
         "threadline: the action 'audit.stopped' is recorded by threadline.unaudit() alone"
     );
     let role = protected.role("app");
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            &format!(
-                "SELECT name, actor_id, meta ->> 'session_user' = '{role}', meta ->> 'table', meta #>> '{{policy,exclude}}',
-                        meta ? 'stopped_at', meta #>> '{{former_policy,exclude}}'
-                 FROM threadline.actions ORDER BY id"
-            )
+    assert_rows(
+        &mut protected.admin,
+        &format!(
+            "SELECT name, actor_id, meta ->> 'session_user' = '{role}', meta ->> 'table', meta #>> '{{policy,exclude}}',
+                    meta ? 'stopped_at', meta #>> '{{former_policy,exclude}}'
+             FROM threadline.actions ORDER BY id"
         ),
         [
             r#"audit.policy_changed | mallory | true | public.items | ["name"] | false | []"#,
             "audit.stopped | mallory | true | public.items | NULL | false | NULL",
             r#"audit.restarted | mallory | true | public.items | [] | true | ["name"]"#,
-        ]
+        ],
     );
 }

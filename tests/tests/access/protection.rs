@@ -1,5 +1,5 @@
 use threadline::Protection;
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, assert_rows, rows, run, schema_migration, value};
 
 use super::{ITEMS, Protected, forbidden, refused};
 
@@ -139,8 +139,7 @@ fn a_role_that_could_undo_it_is_refused_with_the_way_out() {
 
 #[test]
 fn a_database_or_a_role_that_is_not_there_is_named() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::empty().connected();
     let protection = Protection::of_owner("threadline_nobody").application("nobody_of_this_name");
     assert_eq!(
         protection.apply(conn).unwrap_err().to_string(),
@@ -149,8 +148,7 @@ fn a_database_or_a_role_that_is_not_there_is_named() {
             database.name()
         )
     );
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     assert_eq!(
         protection.apply(conn).unwrap_err().to_string(),
         "threadline: there is no role nobody_of_this_name; create it first, or check its name"
@@ -165,8 +163,7 @@ fn a_database_or_a_role_that_is_not_there_is_named() {
 /// The script for an administrator without Rust.
 #[test]
 fn the_script_does_the_same_and_names_of_any_kind_are_quoted() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     let name = database.name();
     let owner = format!("{name} \"own'er\\");
     let app = format!("{name} $threadline_protect$");
@@ -217,9 +214,10 @@ fn an_administrator_who_is_no_superuser_can_do_it() {
             CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items'); INSERT INTO items VALUES (1); TRUNCATE items;
             RESET SESSION AUTHORIZATION"),
     );
-    assert_eq!(
-        rows(conn, "SELECT op FROM threadline.changes ORDER BY id"),
-        ["insert", "truncate"]
+    assert_rows(
+        conn,
+        "SELECT op FROM threadline.changes ORDER BY id",
+        ["insert", "truncate"],
     );
     let roles = format!("{admin}, {name}_app, {name}_owner");
     run(

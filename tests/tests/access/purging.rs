@@ -1,4 +1,4 @@
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, run, value};
 
 use super::{ITEMS, Protected, forbidden};
 
@@ -42,25 +42,18 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
     let release = format!("SELECT threadline.release({hold}, 'settled')");
     forbidden(session, &release);
     forbidden(lawyer, "SELECT threadline.purge()");
-    assert_eq!(
-        value(session, "SELECT threadline.purge()").as_deref(),
-        Some("1")
-    );
+    assert_value(session, "SELECT threadline.purge()", "1");
     run(lawyer, &release);
-    assert_eq!(
-        rows(
-            lawyer,
-            "SELECT record_key FROM threadline.audit_changes ORDER BY 1"
-        ),
-        ["1", "3"]
+    assert_rows(
+        lawyer,
+        "SELECT record_key FROM threadline.audit_changes ORDER BY 1",
+        ["1", "3"],
     );
-    assert_eq!(
-        value(session, "SELECT threadline.purge()").as_deref(),
-        Some("1")
-    );
-    assert_eq!(
-        rows(session, "SELECT record_key FROM threadline.audit_changes"),
-        ["3"]
+    assert_value(session, "SELECT threadline.purge()", "1");
+    assert_rows(
+        session,
+        "SELECT record_key FROM threadline.audit_changes",
+        ["3"],
     );
     // No other role can.
     for statement in [
@@ -92,12 +85,10 @@ fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
         app,
         "SELECT threadline.audit('items', continues => 'items_old')",
     );
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT op, record_key FROM threadline.audit_changes ORDER BY id"
-        ),
-        ["I | 1", "I | 2", "D | 1"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT op, record_key FROM threadline.audit_changes ORDER BY id",
+        ["I | 1", "I | 2", "D | 1"],
     );
     let other = &mut protected.session("other");
     run(other, "CREATE TABLE theirs (id int PRIMARY KEY, name text)");

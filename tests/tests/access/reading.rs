@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{Audited, Filter, History, models, timeline};
-use threadline_tests::{now, run, value};
+use threadline_tests::{assert_value, now, run};
 
 use super::Protected;
 
@@ -97,9 +97,10 @@ fn a_reader_gets_every_answer() {
     let of_record = [("table", "clinic.beds"), ("record", r#"["a","7"]"#)];
     let of_record = Filter::parse(of_record).unwrap();
     assert_eq!(timeline(of_record).page(reader).unwrap().entries.len(), 2);
-    assert_eq!(
-        value(reader, "SELECT threadline.record_key(id, ROW('b', 8)) FROM threadline.audited_tables WHERE table_name = 'beds'").as_deref(),
-        Some(r#"["b", "8"]"#)
+    assert_value(
+        reader,
+        "SELECT threadline.record_key(id, ROW('b', 8)) FROM threadline.audited_tables WHERE table_name = 'beds'",
+        r#"["b", "8"]"#,
     );
     let models = models![Patient, Bed];
     assert_eq!(models.health(reader).unwrap().findings, []);

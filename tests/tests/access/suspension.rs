@@ -4,7 +4,7 @@ use threadline::{
     ActionError, ActorRef, AuditContext, AuditExt, ErrorKind, Filter, FindingCode, Models,
     Severity, record_action, suspend, timeline,
 };
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_rows, assert_value, rows, run};
 
 use super::{ITEMS, Protected, forbidden, refused};
 
@@ -210,13 +210,10 @@ fn a_rolled_back_savepoint_takes_suspension_and_action_together() {
          INSERT INTO items VALUES (3); COMMIT",
     );
     assert_eq!(keys(&mut protected), ["I | 1", "I | 3"]);
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT count(*) FROM threadline.audit_actions"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        &mut protected.admin,
+        "SELECT count(*) FROM threadline.audit_actions",
+        "0",
     );
     run(
         &mut app,
@@ -251,12 +248,10 @@ fn partitions_and_tables_that_require_an_actor_are_suspended_too() {
          INSERT INTO events VALUES (1); UPDATE events_1 SET id = 2; DELETE FROM events; TRUNCATE events; COMMIT",
     );
     assert!(keys(&mut protected).is_empty());
-    assert_eq!(
-        rows(
-            &mut protected.admin,
-            "SELECT actor_type, actor_id FROM threadline.actions"
-        ),
-        ["job | reload"]
+    assert_rows(
+        &mut protected.admin,
+        "SELECT actor_type, actor_id FROM threadline.actions",
+        ["job | reload"],
     );
     let error: Result<usize, DieselError> =
         diesel::sql_query("INSERT INTO events VALUES (3)").execute(&mut app);

@@ -1,7 +1,7 @@
 //! A table's owner changes its triggers and restores them.
 
 use threadline::{FindingCode, Models, Severity};
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_value, rows, run, value};
 
 use super::{ITEMS, Protected, refused};
 
@@ -351,12 +351,9 @@ fn nobodys_command_fails_and_no_setting_keeps_it_from_being_noted() {
         .contains(&"audit-altered | event trigger threadline_watch does not fire".to_owned())
     );
     protected.protect();
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'threadline_watch'"
-        )
-        .as_deref(),
-        Some("A")
+    assert_value(
+        &mut protected.admin,
+        "SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'threadline_watch'",
+        "A",
     );
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use threadline::Models;
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_value, rows, run, value};
 
 use super::Protected;
 
@@ -234,13 +234,10 @@ fn the_guide_says_what_comes_of_each_way_to_alter_hide_forge_or_stop_the_record(
     );
     run(app, "UPDATE items SET name = 'b'");
     run(app, "SELECT threadline.post()");
-    assert_eq!(
-        value(
-            &mut protected.admin,
-            "SELECT min(id) FROM threadline.transactions"
-        )
-        .as_deref(),
-        Some("1")
+    assert_value(
+        &mut protected.admin,
+        "SELECT min(id) FROM threadline.transactions",
+        "1",
     );
     let major = value(
         &mut protected.admin,

@@ -1,6 +1,6 @@
 //! Tables with policies that record only a part.
 
-use threadline_tests::{changes, error_of, rolled_back_with, rows, run};
+use threadline_tests::{assert_rows, changes, error_of, rolled_back_with, rows, run};
 
 const NO_EXPRESSION: &str = "threadline: the condition under which table public.orders is recorded has a quote, a comment, a semicolon, a backslash or a dollar sign that does not belong into an expression";
 
@@ -44,7 +44,7 @@ fn only_chosen_operations_are_recorded() {
          SELECT threadline.refresh('orders')",
     );
     let recorded = "SELECT op, record_key FROM threadline.audit_changes ORDER BY id";
-    assert_eq!(rows(conn, recorded), ["U | 1", "U | 2", "D | 1", "D | 3"]);
+    assert_rows(conn, recorded, ["U | 1", "U | 2", "D | 1", "D | 3"]);
     run(
         conn,
         "SET LOCAL session_replication_role = origin; SELECT threadline.audit('orders'); INSERT INTO orders VALUES (4); TRUNCATE orders",
@@ -61,15 +61,13 @@ fn only_rows_that_meet_the_condition_are_recorded() {
          INSERT INTO orders VALUES (1, 'new', '', 5), (2, 'new', '', 6);
          UPDATE orders SET amount = 7; UPDATE orders SET status = 'paid' WHERE id = 1; UPDATE orders SET status = 'paid', amount = 8",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT record_key, changed_to FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT record_key, changed_to FROM threadline.audit_changes ORDER BY id",
         [
             r#"1 | {"status": "paid"}"#,
             r#"2 | {"amount": 8, "status": "paid"}"#,
-        ]
+        ],
     );
     // PostgreSQL's own messages explain the error in a condition.
     assert_eq!(
@@ -117,12 +115,10 @@ fn only_rows_that_meet_the_condition_are_recorded() {
         conn,
         "SELECT threadline.audit('orders', operations => ARRAY['update'], condition => 'NEW.amount > 5')",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT policy ->> 'condition', deparsed_condition FROM threadline.audited_tables"
-        ),
-        ["NEW.amount > 5 | (new.amount > (5)::numeric)"]
+    assert_rows(
+        conn,
+        "SELECT policy ->> 'condition', deparsed_condition FROM threadline.audited_tables",
+        ["NEW.amount > 5 | (new.amount > (5)::numeric)"],
     );
     assert_eq!(
         error_of(
@@ -151,12 +147,10 @@ fn past_states_are_incomplete_where_not_every_change_is_recorded() {
             conn,
             &format!("SELECT threadline.audit('orders', {policy})"),
         );
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT state FROM threadline.record_as_of('orders', '1', clock_timestamp())"
-            ),
-            ["incomplete"]
+        assert_rows(
+            conn,
+            "SELECT state FROM threadline.record_as_of('orders', '1', clock_timestamp())",
+            ["incomplete"],
         );
         assert!(
             error_of(

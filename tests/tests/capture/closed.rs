@@ -1,6 +1,8 @@
 //! Redaction against changes that are made to evade it.
 
-use threadline_tests::{Database, Server, assert_refused, rows, run, scratch_dir, value};
+use threadline_tests::{
+    Database, Server, assert_refused, assert_rows, assert_value, rows, run, scratch_dir,
+};
 
 const SECRET: &str = "s3cr3t";
 
@@ -146,16 +148,14 @@ fn a_detached_partition_does_not_act_for_its_parent() {
         ),
     );
     recorded_without_secret(conn);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, op, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, op, row_data FROM threadline.changes ORDER BY id",
         [
             r#"events | insert | {"id": 100, "secret": "***"}"#,
             r#"events_1 | insert | {"id": 1}"#,
             r#"events_1 | truncate | {"id": 1}"#,
-        ]
+        ],
     );
 }
 
@@ -208,17 +208,11 @@ fn a_schema_dumped_without_its_data_stays_closed() {
     );
     // Its entries wait until its key is declared.
     run(conn, "SELECT threadline.post()");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("4")
-    );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(DISTINCT table_id) FROM threadline.audit_changes"
-        )
-        .as_deref(),
-        Some("2")
+    assert_value(conn, "SELECT count(*) FROM threadline.journal", "4");
+    assert_value(
+        conn,
+        "SELECT count(DISTINCT table_id) FROM threadline.audit_changes",
+        "2",
     );
     assert_refused(
         conn,
@@ -231,20 +225,15 @@ fn a_schema_dumped_without_its_data_stays_closed() {
     );
     run(conn, &format!("INSERT INTO a VALUES (9, 'n', '{SECRET}')"));
     run(conn, "SELECT threadline.post()");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.journal", "0");
     assert_eq!(
         recorded_without_secret(conn)[1],
         r#"I | 1 | NULL | NULL | {"id": 1, "name": "n", "email": "***"}"#
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT id, table_name FROM threadline.audited_tables ORDER BY id"
-        ),
-        ["1 | a", "2 | b", "3 | c"]
+    assert_rows(
+        conn,
+        "SELECT id, table_name FROM threadline.audited_tables ORDER BY id",
+        ["1 | a", "2 | b", "3 | c"],
     );
 }
 
@@ -256,12 +245,10 @@ fn masked_null_differs_from_masked_composite_of_null() {
          SELECT threadline.audit('items', mask => ARRAY['p']);
          INSERT INTO items VALUES (1, NULL), (2, ROW(1, NULL)::pair);",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT row_data -> 'p' FROM threadline.audit_changes ORDER BY id"
-        ),
-        ["NULL", "{}"]
+    assert_rows(
+        conn,
+        "SELECT row_data -> 'p' FROM threadline.audit_changes ORDER BY id",
+        ["NULL", "{}"],
     );
 }
 

@@ -1,7 +1,7 @@
 //! Every way to change an audited row leaves a record: one test for each way.
 
 use diesel::PgConnection;
-use threadline_tests::{Database, rolled_back_with, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rolled_back_with, rows, run, value};
 
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')";
@@ -121,14 +121,11 @@ fn copy_records_every_row() {
             &file,
         ],
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) || ' ' || count(DISTINCT transaction_id) || ' ' || bool_and(op = 'I' AND row_data = to_jsonb(items))
-             FROM threadline.audit_changes JOIN items ON record_key = items.id::text"
-        )
-        .as_deref(),
-        Some("3000 1 true")
+    assert_value(
+        conn,
+        "SELECT count(*) || ' ' || count(DISTINCT transaction_id) || ' ' || bool_and(op = 'I' AND row_data = to_jsonb(items))
+         FROM threadline.audit_changes JOIN items ON record_key = items.id::text",
+        "3000 1 true",
     );
 }
 
@@ -172,16 +169,11 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
         conn,
         "TRUNCATE items; INSERT INTO items VALUES (2, 'again')",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, count(*) AS n, count(row_data) AS images, max(changed_from::text) AS counted
-             FROM threadline.audit_changes WHERE op = 'T' GROUP BY op, changed_from ORDER BY counted"
-        ),
-        [
-            r#"T | 1 | 0 | {"rows": 1001}"#,
-            "T | 1000 | 1000 | NULL",
-        ]
+    assert_rows(
+        conn,
+        "SELECT op, count(*) AS n, count(row_data) AS images, max(changed_from::text) AS counted
+         FROM threadline.audit_changes WHERE op = 'T' GROUP BY op, changed_from ORDER BY counted",
+        [r#"T | 1 | 0 | {"rows": 1001}"#, "T | 1000 | 1000 | NULL"],
     );
     let state = |conn: &mut PgConnection, id: i32, at: &str| {
         value(
@@ -205,7 +197,7 @@ fn a_very_large_truncate_is_one_record_and_the_past_says_so() {
             .contains("by a TRUNCATE that recorded only their number")
     );
     let rows_then = format!("SELECT count(*) FROM threadline.rows_as_of('items', '{empty}')");
-    assert_eq!(value(conn, &rows_then).as_deref(), Some("0"));
+    assert_value(conn, &rows_then, "0");
 }
 
 #[test]
@@ -247,7 +239,7 @@ fn keys_shifted_in_bulk_are_recorded_with_the_keys_before() {
     let summary = "SELECT count(*), count(DISTINCT statement), bool_and(record_key::int = previous_key::int + 1),
                           bool_and(row_data ->> 'name' = 'n' || previous_key)
                    FROM threadline.audit_changes WHERE statement = (SELECT min(statement) FROM threadline.audit_changes)";
-    assert_eq!(rows(conn, summary), ["250 | 1 | true | true"]);
+    assert_rows(conn, summary, ["250 | 1 | true | true"]);
     assert_eq!(
         recorded(conn).split_off(250),
         [r#"U items 3 <2 | {"id": 3}"#, r#"U items 2 <3 | {"id": 2}"#]
@@ -293,7 +285,7 @@ fn constraint_triggers_that_wait_for_the_end() {
         ]
     );
     let transactions = "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes";
-    assert_eq!(value(conn, transactions).as_deref(), Some("1"));
+    assert_value(conn, transactions, "1");
 }
 
 #[test]
@@ -471,11 +463,9 @@ fn tables_without_a_key_are_found_by_content() {
          INSERT INTO readings VALUES (1, 'a'), (1, 'a'), (2, 'b');
          UPDATE readings SET value = 'x' WHERE at = 1; UPDATE readings SET value = 'y' WHERE at = 2; DELETE FROM readings WHERE at = 2; TRUNCATE readings",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id",
         [
             r#"I | NULL | NULL | NULL | {"at": 1, "value": "a"}"#,
             r#"I | NULL | NULL | NULL | {"at": 1, "value": "a"}"#,
@@ -486,7 +476,7 @@ fn tables_without_a_key_are_found_by_content() {
             r#"D | NULL | NULL | NULL | {"at": 2, "value": "y"}"#,
             r#"T | NULL | NULL | NULL | {"at": 1, "value": "x"}"#,
             r#"T | NULL | NULL | NULL | {"at": 1, "value": "x"}"#,
-        ]
+        ],
     );
     let found = threadline::timeline(
         threadline::Filter::new()
@@ -530,11 +520,9 @@ fn rows_of_1600_columns_are_recorded() {
          SELECT threadline.audit('wide');
          INSERT INTO wide (id, c1) VALUES (1, 1), (2, 2), (3, 3); UPDATE wide SET c1599 = 7 WHERE id = 1; UPDATE wide SET c500 = 8, c2 = 9; DELETE FROM wide WHERE id = 3; DELETE FROM wide",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, changed_to, (SELECT count(*) FROM jsonb_object_keys(row_data)) AS n FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, changed_to, (SELECT count(*) FROM jsonb_object_keys(row_data)) AS n FROM threadline.audit_changes ORDER BY id",
         [
             "I | 1 | NULL | 1600",
             "I | 2 | NULL | 1600",
@@ -546,7 +534,7 @@ fn rows_of_1600_columns_are_recorded() {
             "D | 3 | NULL | 1600",
             "D | 2 | NULL | 1600",
             "D | 1 | NULL | 1600",
-        ]
+        ],
     );
 }
 
@@ -557,12 +545,10 @@ fn values_of_a_hundred_megabytes_are_recorded() {
          INSERT INTO items VALUES (1, repeat('x', 100000000), NULL), (2, NULL, NULL);
          UPDATE items SET raw = convert_to(repeat('y', 50000000), 'utf8') WHERE id = 2; UPDATE items SET body = 'short' WHERE id = 1; DELETE FROM items",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, length(coalesce(changed_from, row_data) ->> 'body') AS body, length(coalesce(changed_to, row_data) ->> 'raw') AS raw
-             FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, length(coalesce(changed_from, row_data) ->> 'body') AS body, length(coalesce(changed_to, row_data) ->> 'raw') AS raw
+         FROM threadline.audit_changes ORDER BY id",
         [
             "I | 1 | 100000000 | NULL",
             "I | 2 | NULL | NULL",
@@ -570,7 +556,7 @@ fn values_of_a_hundred_megabytes_are_recorded() {
             "U | 1 | 100000000 | NULL",
             "D | 2 | NULL | 100000002",
             "D | 1 | 5 | NULL",
-        ]
+        ],
     );
 }
 
@@ -580,12 +566,10 @@ fn rows_that_jsonb_cannot_hold_are_recorded_without_the_large_values() {
         "CREATE TABLE items (id int PRIMARY KEY, price numeric, a text, b text, c text); SELECT threadline.audit('items');
          INSERT INTO items VALUES (1, 1.50, repeat('a', 95000000), repeat('b', 95000000), repeat('c', 95000000));",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, record_key FROM threadline.chain_drift('items')"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT code, record_key FROM threadline.chain_drift('items')",
+        [],
     );
     run(conn, "TRUNCATE items");
     let row = r#"{"c": "[too large to record: 95000000 bytes, sha256:45f102c6de1041bfbb983bc6a5de39c91f1d2485861704ce6a925c117e8eb23d]", "id": 1, "price": 1.50} | 95000000 | 95000000"#;
@@ -606,12 +590,10 @@ fn a_key_that_became_numeric_keeps_its_record() {
                  ALTER TABLE items ALTER id TYPE numeric; INSERT INTO items VALUES (1.50, 'a'), (2, 'b');
                  UPDATE items SET name = 'c'; DELETE FROM items"
             ));
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key ORDER BY 1"
-            ),
-            ["1.5 | I U D", "2 | I U D"]
+        assert_rows(
+            conn,
+            "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key ORDER BY 1",
+            ["1.5 | I U D", "2 | I U D"],
         );
     }
 }
@@ -622,12 +604,10 @@ fn a_key_of_fixed_length_where_columns_came_since() {
         "CREATE TABLE items (code char(6) PRIMARY KEY, name text); SELECT threadline.audit('items');
          INSERT INTO items VALUES ('k1', 'a'); ALTER TABLE items ADD more text; UPDATE items SET name = 'b'; DELETE FROM items",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key"
-        ),
-        ["k1 | I U D"]
+    assert_rows(
+        conn,
+        "SELECT record_key, string_agg(op::text, ' ' ORDER BY id) FROM threadline.audit_changes GROUP BY record_key",
+        ["k1 | I U D"],
     );
 }
 
@@ -666,11 +646,9 @@ fn columns_named_like_variables_of_capture_are_recorded() {
          UPDATE items SET tl_row = 'b'; UPDATE items SET tl_row = 'c' WHERE id = 1;
          ALTER TABLE items ADD tl_position text; UPDATE items SET id = id + 1; TRUNCATE items",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, row_data ->> 'tl_row', changed_to ->> 'tl_row' FROM threadline.audit_changes ORDER BY op, record_key, id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, row_data ->> 'tl_row', changed_to ->> 'tl_row' FROM threadline.audit_changes ORDER BY op, record_key, id",
         [
             "I | 1 | a | NULL",
             "I | 2 | NULL | NULL",
@@ -681,7 +659,7 @@ fn columns_named_like_variables_of_capture_are_recorded() {
             "U | 2 | NULL | b",
             "U | 2 | c | NULL",
             "U | 3 | b | NULL",
-        ]
+        ],
     );
 }
 
@@ -761,18 +739,16 @@ fn a_move_between_partitions_is_recorded() {
          UPDATE sales SET amount = 12;
          DELETE FROM sales",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, previous_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, previous_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id",
         [
             r#"I | ["1", "n"] | NULL | NULL | NULL | {"id": 1, "amount": 10, "region": "n"}"#,
             r#"D | ["1", "n"] | NULL | NULL | NULL | {"id": 1, "amount": 10, "region": "n"}"#,
             r#"I | ["1", "s"] | NULL | NULL | NULL | {"id": 1, "amount": 11, "region": "s"}"#,
             r#"U | ["1", "s"] | NULL | {"amount": 11} | {"amount": 12} | NULL"#,
             r#"D | ["1", "s"] | NULL | NULL | NULL | {"id": 1, "amount": 12, "region": "s"}"#,
-        ]
+        ],
     );
 }
 
@@ -785,11 +761,9 @@ fn a_key_that_is_dropped_while_rows_are_written() {
          INSERT INTO items VALUES (1, 2), (NULL, 3); UPDATE items SET n = n + 10; DELETE FROM items WHERE id IS NULL;
          INSERT INTO items SELECT NULL, k FROM generate_series(1, 150) AS k; UPDATE items SET n = 0 WHERE n < 100; TRUNCATE items",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, record_key, count(*) FROM threadline.audit_changes GROUP BY op, record_key ORDER BY op, record_key"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, record_key, count(*) FROM threadline.audit_changes GROUP BY op, record_key ORDER BY op, record_key",
         [
             "D | NULL | 1",
             "I | 1 | 2",
@@ -798,7 +772,7 @@ fn a_key_that_is_dropped_while_rows_are_written() {
             "T | NULL | 150",
             "U | 1 | 4",
             "U | NULL | 100",
-        ]
+        ],
     );
 }
 
@@ -815,13 +789,11 @@ fn changes_of_case_are_recorded_under_a_case_insensitive_collation() {
          INSERT INTO names SELECT 'n' || k, 'x' FROM generate_series(1, 150) AS k; UPDATE names SET nick = 'X'; UPDATE names SET name = upper(name);
          INSERT INTO parted VALUES ('ada', 'x', 1); UPDATE parted SET nick = 'X'; UPDATE parted SET name = 'ADA'",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, op, count(*), min(changed_to::text), count(previous_key)
-             FROM threadline.audit_changes AS c JOIN threadline.audited_tables AS t ON t.id = c.table_id
-             GROUP BY table_name, op, changed_to ? 'name' ORDER BY table_name, min(c.id)"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, op, count(*), min(changed_to::text), count(previous_key)
+         FROM threadline.audit_changes AS c JOIN threadline.audited_tables AS t ON t.id = c.table_id
+         GROUP BY table_name, op, changed_to ? 'name' ORDER BY table_name, min(c.id)",
         [
             r#"names | I | 151 | NULL | 0"#,
             r#"names | U | 151 | {"nick": "X"} | 0"#,
@@ -829,7 +801,7 @@ fn changes_of_case_are_recorded_under_a_case_insensitive_collation() {
             r#"parted | I | 1 | NULL | 0"#,
             r#"parted | U | 1 | {"nick": "X"} | 0"#,
             r#"parted | U | 1 | {"name": "ADA"} | 1"#,
-        ]
+        ],
     );
 }
 
@@ -843,11 +815,9 @@ fn a_table_of_which_no_column_is_left_to_record() {
          INSERT INTO notes VALUES ('a', 'x'); ALTER TABLE notes DROP body; UPDATE notes SET secret = 'y'; SELECT threadline.refresh('notes');
          UPDATE notes SET secret = 'z'; INSERT INTO notes SELECT 'x' FROM generate_series(1, 150); UPDATE notes SET secret = 'y'; DELETE FROM notes",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, op, row_data, count(*) FROM threadline.changes GROUP BY table_name, op, row_data ORDER BY min(id)"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, op, row_data, count(*) FROM threadline.changes GROUP BY table_name, op, row_data ORDER BY min(id)",
         [
             "ticks | insert | {} | 151",
             r#"ticks | insert | {"n": 1} | 1"#,
@@ -856,7 +826,7 @@ fn a_table_of_which_no_column_is_left_to_record() {
             r#"notes | insert | {"body": "a"} | 1"#,
             "notes | insert | {} | 150",
             "notes | delete | {} | 151",
-        ]
+        ],
     );
 }
 
@@ -881,11 +851,9 @@ fn a_truncate_that_reaches_a_foreign_partition_says_that_it_could_not_see_all_ro
         conn,
         "INSERT INTO items VALUES (1, 'a'), (11, 'b'); UPDATE items SET v = v || '+'; TRUNCATE items",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, row_data, changed_to FROM threadline.audit_changes ORDER BY op, row_data"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, row_data, changed_to FROM threadline.audit_changes ORDER BY op, row_data",
         [
             r#"I | {"v": "a", "id": 1} | NULL"#,
             r#"I | {"v": "b", "id": 11} | NULL"#,
@@ -893,6 +861,6 @@ fn a_truncate_that_reaches_a_foreign_partition_says_that_it_could_not_see_all_ro
             "T | NULL | NULL",
             r#"U | {"v": "a", "id": 1} | {"v": "a+"}"#,
             r#"U | {"v": "b", "id": 11} | {"v": "b+"}"#,
-        ]
+        ],
     );
 }

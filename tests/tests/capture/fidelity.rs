@@ -1,6 +1,8 @@
 //! An image does not depend on the session, and holds every value in full.
 
-use threadline_tests::{Database, rolled_back, rolled_back_with, rows, run, value};
+use threadline_tests::{
+    Database, assert_rows, assert_value, rolled_back, rolled_back_with, rows, run, value,
+};
 
 /// Columns of many types, with a value each.
 const ZOO: &str = r#"
@@ -90,10 +92,7 @@ fn every_type_goes_the_fast_way() {
          SET LOCAL session_replication_role = replica;
          INSERT INTO zoo DEFAULT VALUES; UPDATE zoo SET i2 = 7; DELETE FROM zoo;",
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("825")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "825");
 }
 
 #[test]
@@ -144,9 +143,10 @@ fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
          HAVING count(DISTINCT coalesce(c.changed_to, c.row_data, '{}')::text) > CASE c.op WHEN 'U' THEN 2 ELSE 1 END",
     );
     assert_eq!(differing, Vec::<String>::new());
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some((columns.len() * 8 + 1).to_string().as_str())
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_changes",
+        (columns.len() * 8 + 1).to_string().as_str(),
     );
 }
 
@@ -168,16 +168,13 @@ fn a_row_can_be_restored_from_its_image() {
         // The image has the text of json, and this returns its content.
         Some("0"),
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM threadline.audit_changes AS c, zoo AS live,
-                 LATERAL unnest(threadline.populate_rows(NULL::zoo, ARRAY[c.row_data], '{}')) AS again
-             WHERE to_jsonb(again) = to_jsonb(live) AND again.n = live.n AND again.bytes = live.bytes
-               AND again.tz = live.tz AND again.iv = live.iv AND again.r = live.r AND again.i8 = live.i8"
-        )
-        .as_deref(),
-        Some("1"),
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_changes AS c, zoo AS live,
+             LATERAL unnest(threadline.populate_rows(NULL::zoo, ARRAY[c.row_data], '{}')) AS again
+         WHERE to_jsonb(again) = to_jsonb(live) AND again.n = live.n AND again.bytes = live.bytes
+           AND again.tz = live.tz AND again.iv = live.iv AND again.r = live.r AND again.i8 = live.i8",
+        "1",
     );
 }
 
@@ -192,16 +189,14 @@ fn values_without_a_form_in_jsonb_are_kept_as_text() {
         UPDATE items SET d = '{"b": "\u0000"}';
         TRUNCATE items;"#,
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id",
         [
             r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "b": "(\"\"\"\\\\u0000\"\"\")", "d": "{\"a\": \"\\u0000\"}", "id": 1}"#,
             r#"update | {"d": "{\"a\": \"\\u0000\"}"} | {"d": "{\"b\": \"\\u0000\"}"} | NULL"#,
             r#"truncate | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "b": "(\"\"\"\\\\u0000\"\"\")", "d": "{\"b\": \"\\u0000\"}", "id": 1}"#,
-        ]
+        ],
     );
 }
 
@@ -215,16 +210,14 @@ fn values_without_a_form_in_jsonb_are_kept_where_only_lists_hold_them() {
         INSERT INTO redacted VALUES (1, ARRAY['"\u0000"'::json], 'x');
         UPDATE redacted SET a = ARRAY['1'::json];"#,
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id",
         [
             r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "id": 1, "secret": null}"#,
             r#"insert | NULL | NULL | {"a": "{\"\\\"\\\\u0000\\\"\"}", "id": 1}"#,
             r#"update | {"a": "{\"\\\"\\\\u0000\\\"\"}"} | {"a": [1]} | NULL"#,
-        ]
+        ],
     );
 }
 
@@ -285,10 +278,7 @@ fn a_generated_column_is_recorded_if_it_is_stored() {
             );
         }
     }
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.table_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
 }
 
 fn rows_of_first(conn: &mut diesel::PgConnection) -> Vec<String> {

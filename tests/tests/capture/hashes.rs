@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 use threadline::Audited;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_value, rows, run, value};
 
 /// Searched for in the whole database.
 const SECRET: &str = "s3cr3t";
@@ -130,13 +130,10 @@ fn hashes_are_hmac_sha_256() {
         conn,
         "SELECT threadline.new_hash_key() FROM generate_series(1, 100)",
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(DISTINCT inner_key) = count(*) AND bool_and(length(inner_key) = 64) FROM threadline.hash_keys"
-        )
-        .as_deref(),
-        Some("true")
+    assert_value(
+        conn,
+        "SELECT count(DISTINCT inner_key) = count(*) AND bool_and(length(inner_key) = 64) FROM threadline.hash_keys",
+        "true",
     );
 }
 
@@ -274,8 +271,7 @@ fn a_keyed_hash_stays_one_through_dump_and_restore_and_a_change_of_mind() {
     let back = &format!("UPDATE people SET ssn = '{SECRET}-1'");
     run(&mut database.connect(), there);
     let was = changes(&mut database.connect(), "ssn")[0].clone();
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (restored, conn) = &mut database.restored().connected();
     for decision in [
         "SELECT 1",
         "SELECT threadline.refresh('people')",

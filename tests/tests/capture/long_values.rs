@@ -1,6 +1,6 @@
 //! Updates of rows with long values, most of which stay the same.
 
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run};
 
 const CHANGES: &str = "SELECT c.op, c.record_key, c.previous_key,
         (SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(c.changed_from) AS k) AS was,
@@ -18,18 +18,16 @@ const RANDOM: &str = "CREATE FUNCTION random_text(length int, seed text) RETURNS
 fn assert_whole(conn: &mut diesel::PgConnection, table: &str, expected: &[&str]) {
     for _ in 0..2 {
         assert_eq!(rows(conn, CHANGES), expected);
-        assert_eq!(
-            rows(
-                conn,
-                &format!("SELECT * FROM threadline.chain_drift('{table}')")
-            ),
-            [""; 0]
+        assert_rows(
+            conn,
+            &format!("SELECT * FROM threadline.chain_drift('{table}')"),
+            [],
         );
         let copies = format!(
             "(SELECT image FROM threadline.rows_as_of('{table}', clock_timestamp()) EXCEPT ALL SELECT to_jsonb(t.*) FROM {table} AS t)
              UNION ALL (SELECT to_jsonb(t.*) FROM {table} AS t EXCEPT ALL SELECT image FROM threadline.rows_as_of('{table}', clock_timestamp()))"
         );
-        assert_eq!(rows(conn, &copies), [""; 0]);
+        assert_rows(conn, &copies, []);
         run(conn, "SELECT threadline.post_all()");
     }
 }
@@ -53,11 +51,9 @@ fn long_values_that_stay_the_same_are_not_written_with_an_update() {
          DELETE FROM documents",
     );
     // Two long values in one image: only where they are needed.
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, pg_column_size(old_row) > 20000, pg_column_size(new_row) > 20000 FROM threadline.journal WHERE op <> 'C' ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, pg_column_size(old_row) > 20000, pg_column_size(new_row) > 20000 FROM threadline.journal WHERE op <> 'C' ORDER BY id",
         [
             "I | NULL | true",
             "U | false | false",
@@ -67,8 +63,8 @@ fn long_values_that_stay_the_same_are_not_written_with_an_update() {
             "U | false | true",
             "U | true | true",
             "U | false | false",
-            "D | true | NULL"
-        ]
+            "D | true | NULL",
+        ],
     );
     assert_whole(
         conn,
@@ -150,18 +146,12 @@ fn long_rows_with_policies_are_recorded_as_short_ones() {
     ];
     for _ in 0..2 {
         assert_eq!(rows(conn, CHANGES), expected);
-        assert_eq!(
-            rows(conn, "SELECT * FROM threadline.chain_drift('people')"),
-            [""; 0]
-        );
-        assert_eq!(
-            value(
-                conn,
-                "SELECT count(*) FROM threadline.journal AS j, (VALUES ('secret'), ('another secret'), ('mail'), ('another mail'), ('ssn'), ('another ssn')) AS s (seed)
-                 WHERE strpos(j::text, left(random_text(9000, s.seed), 40)) > 0"
-            )
-            .as_deref(),
-            Some("0")
+        assert_rows(conn, "SELECT * FROM threadline.chain_drift('people')", []);
+        assert_value(
+            conn,
+            "SELECT count(*) FROM threadline.journal AS j, (VALUES ('secret'), ('another secret'), ('mail'), ('another mail'), ('ssn'), ('another ssn')) AS s (seed)
+             WHERE strpos(j::text, left(random_text(9000, s.seed), 40)) > 0",
+            "0",
         );
         run(conn, "SELECT threadline.post_all()");
     }
@@ -224,8 +214,9 @@ fn a_long_row_whose_key_column_was_renamed_moves_whole() {
     assert_eq!(changes.len(), 4, "{changes:#?}");
     assert!(changes[1].starts_with("U | 2 | 1"), "{changes:#?}");
     assert!(changes[1].ends_with("body,n,number"), "{changes:#?}");
-    assert_eq!(
-        rows(conn, "SELECT * FROM threadline.chain_drift('documents')"),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT * FROM threadline.chain_drift('documents')",
+        [],
     );
 }

@@ -1,7 +1,7 @@
 //! Capture runs as the owner of the audit schema, for every writer.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, run};
 
 /// Runs a test with a role of the application, with a name of its own: roles belong to
 /// the whole server.
@@ -59,17 +59,12 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
             );
         }
         run(conn, "RESET SESSION AUTHORIZATION");
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT DISTINCT session_user_name FROM threadline.audit_transactions"
-            ),
-            [role]
+        assert_rows(
+            conn,
+            "SELECT DISTINCT session_user_name FROM threadline.audit_transactions",
+            [role],
         );
-        assert_eq!(
-            value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-            Some("5")
-        );
+        assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "5");
     });
 }
 
@@ -94,15 +89,13 @@ fn neither_temporary_tables_nor_a_search_path_divert_capture() {
                  RESET SESSION AUTHORIZATION; RESET search_path; DISCARD TEMP; DROP SCHEMA tenant CASCADE"
             ),
         );
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT op, coalesce(row_data, changed_to), isfinite(occurred_at) FROM threadline.changes ORDER BY id"
-            ),
+        assert_rows(
+            conn,
+            "SELECT op, coalesce(row_data, changed_to), isfinite(occurred_at) FROM threadline.changes ORDER BY id",
             [
                 r#"insert | {"id": 1, "name": "a"} | true"#,
-                r#"update | {"name": "b"} | true"#
-            ]
+                r#"update | {"name": "b"} | true"#,
+            ],
         );
     });
 }
@@ -116,9 +109,10 @@ fn a_deleted_transaction_row_takes_no_change_with_it_and_reads_go_on() {
         conn,
         "SELECT threadline.post(); DELETE FROM threadline.ledger_transactions",
     );
-    assert_eq!(
-        rows(conn, "SELECT op, key, actor_origin FROM threadline.changes"),
-        [r#"insert | {"id": 1} | NULL"#]
+    assert_rows(
+        conn,
+        "SELECT op, key, actor_origin FROM threadline.changes",
+        [r#"insert | {"id": 1} | NULL"#],
     );
 }
 
@@ -129,8 +123,9 @@ fn replica_sessions_are_recorded_too() {
          SET session_replication_role = replica;
          INSERT INTO items VALUES (1); TRUNCATE items",
     );
-    assert_eq!(
-        rows(conn, "SELECT op FROM threadline.changes ORDER BY id"),
-        ["insert", "truncate"]
+    assert_rows(
+        conn,
+        "SELECT op FROM threadline.changes ORDER BY id",
+        ["insert", "truncate"],
     );
 }

@@ -1,6 +1,6 @@
 //! No change of the table reveals a secret.
 
-use threadline_tests::{Database, assert_refused, rows, run, value};
+use threadline_tests::{Database, assert_refused, assert_rows, assert_value, rows, run, value};
 
 /// Searched for in the whole database.
 const SECRET: &str = "s3cr3t";
@@ -95,15 +95,12 @@ fn the_mask_of_every_type_has_the_json_type_of_its_values() {
                      LEFT JOIN LATERAL jsonb_each(c.row_data) AS recorded ON recorded.key = live.key
                      WHERE jsonb_typeof(live.value) IS DISTINCT FROM jsonb_typeof(recorded.value)
                      ORDER BY 1";
-    assert_eq!(rows(conn, differing), [""; 0]);
-    assert_eq!(
-        value(
-            conn,
-            "SELECT string_agg(DISTINCT e.value::text COLLATE \"C\", ' ' ORDER BY e.value::text COLLATE \"C\")
-             FROM threadline.changes AS c CROSS JOIN LATERAL jsonb_each(c.row_data) AS e WHERE e.key <> 'id'"
-        )
-        .as_deref(),
-        Some(r#""***" 0 [] false {}"#)
+    assert_rows(conn, differing, []);
+    assert_value(
+        conn,
+        "SELECT string_agg(DISTINCT e.value::text COLLATE \"C\", ' ' ORDER BY e.value::text COLLATE \"C\")
+         FROM threadline.changes AS c CROSS JOIN LATERAL jsonb_each(c.row_data) AS e WHERE e.key <> 'id'",
+        r#""***" 0 [] false {}"#,
     );
 }
 
@@ -282,8 +279,7 @@ fn protection_survives_dump_and_restore() {
             ),
         );
     }
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (restored, conn) = &mut database.restored().connected();
     run(
         conn,
         &format!(
@@ -318,8 +314,7 @@ fn protection_survives_dump_and_restore() {
 #[test]
 fn a_table_from_a_dump_whose_secret_was_renamed_is_not_refreshed_by_guess() {
     let (database, _) = secret_table();
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!threadline%'";
     let before = value(conn, triggers);
     run(conn, "ALTER TABLE users RENAME email TO mail");
@@ -349,18 +344,16 @@ fn a_table_under_another_name_or_in_another_schema_keeps_its_secrets() {
              DELETE FROM users; TRUNCATE other.people"
         ),
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, table_name, count(*) FROM threadline.changes GROUP BY op, table_name, id < 5 ORDER BY min(id)"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, table_name, count(*) FROM threadline.changes GROUP BY op, table_name, id < 5 ORDER BY min(id)",
         [
             "insert | people | 2",
             "update | people | 2",
             "insert | people | 198",
             "update | people | 2",
             "truncate | people | 200",
-        ]
+        ],
     );
     assert_no_secret(database, "other.people");
 }
@@ -434,12 +427,10 @@ fn a_policy_that_is_reverted_redacts_columns_under_their_present_names_as_a_dump
         conn,
         &format!("UPDATE users SET name = 'Eve', mail = '{SECRET}2', pw = '{SECRET}3'"),
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT policy FROM threadline.audited_tables WHERE NOT columns @> '[{\"number\": 20001}]'"
-        ),
-        [r#"{"mask": ["age", "mail", "tags"], "exclude": ["pw"], "require_actor": false}"#]
+    assert_rows(
+        conn,
+        "SELECT policy FROM threadline.audited_tables WHERE NOT columns @> '[{\"number\": 20001}]'",
+        [r#"{"mask": ["age", "mail", "tags"], "exclude": ["pw"], "require_actor": false}"#],
     );
     run(
         conn,
@@ -449,22 +440,15 @@ fn a_policy_that_is_reverted_redacts_columns_under_their_present_names_as_a_dump
         conn,
         &format!("UPDATE users SET email = '{SECRET}4', password_hash = '{SECRET}5'"),
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.chain_drift('users')"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.chain_drift('users')", []);
     run(conn, before);
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.table_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
     // The history of the names survives a restore, their numbers do not.
     run(
         conn,
         "ALTER TABLE users RENAME email TO mail; SELECT threadline.refresh('users')",
     );
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (restored, conn) = &mut database.restored().connected();
     run(conn, before);
     run(conn, &format!("UPDATE users SET mail = '{SECRET}6'"));
     assert_no_secret(database, "users");
@@ -499,12 +483,10 @@ fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since_as_a_
             r#"{"email": "***", "title": "Ada"}"#
         );
     }
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, fix IS NULL FROM threadline.table_drift()"
-        ),
-        ["columns-changed | true"]
+    assert_rows(
+        conn,
+        "SELECT code, fix IS NULL FROM threadline.table_drift()",
+        ["columns-changed | true"],
     );
     let restored = database.restored();
     for database in [&*database, &restored] {
@@ -517,10 +499,7 @@ fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since_as_a_
     assert_no_secret(&restored, "users");
     // They are gone as they came.
     run(conn, "ALTER TABLE users DROP api_token, DROP score");
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.table_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
 
     // Without redaction there is nothing to decide.
     run(
@@ -530,12 +509,10 @@ fn a_policy_that_is_reverted_does_not_decide_about_columns_that_came_since_as_a_
          SELECT threadline.audit_as_before('notes', known => '{id,body}');
          INSERT INTO notes VALUES (1, 'a', 'b')",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT row_data FROM threadline.changes ORDER BY id DESC LIMIT 1"
-        ),
-        [r#"{"id": 1, "body": "a", "more": "b"}"#]
+    assert_rows(
+        conn,
+        "SELECT row_data FROM threadline.changes ORDER BY id DESC LIMIT 1",
+        [r#"{"id": 1, "body": "a", "more": "b"}"#],
     );
     assert_no_secret(database, "users");
 }

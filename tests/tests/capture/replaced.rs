@@ -1,5 +1,7 @@
 use diesel::prelude::*;
-use threadline_tests::{Database, rolled_back_with, rows, run, value};
+use threadline_tests::{
+    Database, assert_contains, assert_rows, assert_value, rolled_back_with, rows, run, value,
+};
 
 const SWAP: &str = "
     CREATE TABLE orders_new (amount bigint, note text, id int, shop text, extra int DEFAULT 7, ratio float8, pin text, PRIMARY KEY (shop, id));
@@ -28,8 +30,7 @@ fn swapped(conn: &mut PgConnection, audit: &str) {
 
 #[test]
 fn a_table_that_takes_the_place_of_another_continues_its_history() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     swapped(
         conn,
         "SELECT threadline.audit('orders', mask => ARRAY['pin'], exclude => ARRAY['note'])",
@@ -37,32 +38,28 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
     let before = value(conn, "SELECT clock_timestamp()").unwrap();
     let last = value(conn, "SELECT max(id) FROM threadline.audit_changes").unwrap();
     // The operator gets a finding.
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, fix FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'"
-        ),
+    assert_rows(
+        conn,
+        "SELECT code, fix FROM threadline.unaudited_tables() WHERE relation LIKE '%orders'",
         [
-            "table-replaced | SELECT threadline.audit_as_decided('public.orders', mask => ARRAY['pin'], exclude => ARRAY['extra', 'note'], continues => 'public.orders_old');"
-        ]
+            "table-replaced | SELECT threadline.audit_as_decided('public.orders', mask => ARRAY['pin'], exclude => ARRAY['extra', 'note'], continues => 'public.orders_old');",
+        ],
     );
     let audit = "SELECT threadline.audit('orders', mask => ARRAY['pin'], exclude => ARRAY['note'], continues => 'orders_old')";
-    assert_eq!(value(conn, audit).as_deref(), Some("1"));
+    assert_value(conn, audit, "1");
     // The row differences of the swap are on record, but not that a column has another
     // type or was added.
-    assert_eq!(
-        rows(
-            conn,
-            &format!(
-                "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes WHERE id > {last} ORDER BY record_key"
-            )
+    assert_rows(
+        conn,
+        &format!(
+            "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes WHERE id > {last} ORDER BY record_key"
         ),
         [
             r#"D | ["a", "3"] | NULL | NULL | {"id": 3, "pin": "***", "shop": "a", "ratio": 0, "amount": 0}"#,
             r#"U | ["a", "4"] | {"pin": "***"} | {"pin": "***"} | NULL"#,
             r#"U | ["a", "5"] | {"ratio": 0} | {"ratio": 0} | NULL"#,
             r#"I | ["a", "9"] | NULL | NULL | {"id": 9, "pin": null, "shop": "a", "extra": 3, "ratio": null, "amount": 1}"#,
-        ]
+        ],
     );
     let ids = |conn: &mut PgConnection, at: &str| {
         rows(
@@ -77,29 +74,23 @@ fn a_table_that_takes_the_place_of_another_continues_its_history() {
     );
     let now = value(conn, "SELECT clock_timestamp()").unwrap();
     assert_eq!(ids(conn, &now), ["1", "2", "4", "5", "9"]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_to FROM threadline.audit_changes ORDER BY id DESC LIMIT 1"
-        ),
-        [r#"{"amount": 5}"#]
+    assert_rows(
+        conn,
+        "SELECT changed_to FROM threadline.audit_changes ORDER BY id DESC LIMIT 1",
+        [r#"{"amount": 5}"#],
     );
     // A second call changes nothing; neither does a refresh.
-    assert_eq!(value(conn, audit).as_deref(), Some("1"));
-    assert_eq!(
-        value(conn, "SELECT threadline.refresh('orders')").as_deref(),
-        Some("1")
+    assert_value(conn, audit, "1");
+    assert_value(conn, "SELECT threadline.refresh('orders')", "1");
+    assert_rows(
+        conn,
+        "SELECT code FROM threadline.chain_drift('orders')",
+        [],
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.chain_drift('orders')"),
-        [""; 0]
-    );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name, meta ->> 'former_table' FROM threadline.audit_actions ORDER BY id"
-        ),
-        ["audit.continued | public.orders_old"]
+    assert_rows(
+        conn,
+        "SELECT name, meta ->> 'former_table' FROM threadline.audit_actions ORDER BY id",
+        ["audit.continued | public.orders_old"],
     );
 }
 
@@ -117,12 +108,10 @@ fn a_partitioned_table_takes_the_place_of_a_plain_one() {
          SELECT threadline.audit('logs', continues => 'logs_old');
          UPDATE logs SET n = 0 WHERE id = 15",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, count(*), count(DISTINCT table_id) FROM threadline.audit_changes GROUP BY op ORDER BY op"
-        ),
-        ["I | 20 | 1", "U | 1 | 1"]
+    assert_rows(
+        conn,
+        "SELECT op, count(*), count(DISTINCT table_id) FROM threadline.audit_changes GROUP BY op ORDER BY op",
+        ["I | 20 | 1", "U | 1 | 1"],
     );
 }
 
@@ -149,7 +138,7 @@ fn a_table_that_cannot_take_the_place_is_refused_and_nothing_is_changed() {
             })
             .unwrap_err()
             .to_string();
-        assert!(error.contains(message), "{error}");
+        assert_contains(&error, message);
     }
     let error = conn
         .transaction(|conn| {
@@ -160,20 +149,16 @@ fn a_table_that_cannot_take_the_place_is_refused_and_nothing_is_changed() {
         })
         .unwrap_err()
         .to_string();
-    assert!(error.contains("has a history of its own"), "{error}");
+    assert_contains(&error, "has a history of its own");
     run(conn, "INSERT INTO old VALUES (1)");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "1");
 }
 
 /// As the down.sql of a swap: the history goes back, and the policy names columns that
 /// the former table lacks.
 #[test]
 fn a_swap_that_is_taken_back_gives_the_history_back() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     swapped(
         conn,
         "SELECT threadline.audit('orders', mask => ARRAY['pin'])",
@@ -186,22 +171,21 @@ fn a_swap_that_is_taken_back_gives_the_history_back() {
     let back = "SELECT threadline.audit_as_before('orders', mask => ARRAY['pin'], ignore => ARRAY['extra'], continues => 'orders_new')";
     let recorded = "SELECT count(*) FROM threadline.audit_changes WHERE table_id = 1";
     let before: i64 = value(conn, recorded).unwrap().parse().unwrap();
-    assert_eq!(value(conn, back).as_deref(), Some("1"));
+    assert_value(conn, back, "1");
     let after: i64 = value(conn, recorded).unwrap().parse().unwrap();
     assert!(after > before, "the swap back is on record");
     run(conn, "UPDATE orders SET amount = 8 WHERE id = 1");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_to FROM threadline.audit_changes ORDER BY id DESC LIMIT 1"
-        ),
-        [r#"{"amount": 8}"#]
+    assert_rows(
+        conn,
+        "SELECT changed_to FROM threadline.audit_changes ORDER BY id DESC LIMIT 1",
+        [r#"{"amount": 8}"#],
     );
     // No history is left to give, from this or from a dropped table.
-    assert_eq!(value(conn, back).as_deref(), Some("1"));
-    assert_eq!(
-        value(conn, &back.replace("'orders_new'", "to_regclass('gone')")).as_deref(),
-        Some("1")
+    assert_value(conn, back, "1");
+    assert_value(
+        conn,
+        &back.replace("'orders_new'", "to_regclass('gone')"),
+        "1",
     );
 }
 

@@ -27,8 +27,8 @@ impl Replicated {
                 "{ITEMS}; {EVENTS}; {MARKERS}; INSERT INTO items VALUES (1, 'copied', 'c@x'); CREATE PUBLICATION news FOR TABLE items, events, markers"
             ),
         );
-        let subscriber = Database::alone();
-        let conn = &mut subscriber.connect();
+        let (subscriber, mut conn) = Database::alone().connected();
+        let conn = &mut conn;
         run(
             conn,
             &format!(

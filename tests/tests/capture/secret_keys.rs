@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{Audited, Models, Operation};
-use threadline_tests::{Database, error_of, now, rows, run};
+use threadline_tests::{Database, assert_contains, assert_rows, error_of, now, rows, run};
 
 diesel::table! {
     sessions (id) { id -> Text, member -> BigInt, }
@@ -206,12 +206,10 @@ fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
         &format!("UPDATE sessions SET member = 10 WHERE id = '{SECRET}-1'"),
     );
     Session::revert_to(conn, key(1), at).unwrap();
-    assert_eq!(
-        rows(
-            conn,
-            &format!("SELECT member FROM sessions WHERE id = '{SECRET}-1'")
-        ),
-        ["1"]
+    assert_rows(
+        conn,
+        &format!("SELECT member FROM sessions WHERE id = '{SECRET}-1'"),
+        ["1"],
     );
     run(
         conn,
@@ -220,10 +218,7 @@ fn an_update_is_reverted_and_a_row_without_a_recorded_key_is_not() {
     let error = Session::revert_to(conn, key(2), at)
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("the audit does not have the values of id"),
-        "{error}"
-    );
+    assert_contains(&error, "the audit does not have the values of id");
 }
 
 /// Before and after, records are found under their recorded key.
@@ -275,23 +270,22 @@ fn a_renamed_key_of_another_length_and_one_of_partitions_go_on() {
         &format!("UPDATE sessions SET member = 10 WHERE token = '{SECRET}-1'"),
     );
     let twice = "SELECT count(*) FROM (SELECT record_key FROM threadline.audit_changes GROUP BY 1 HAVING count(*) = 2) AS r";
-    assert_eq!(rows(conn, twice), ["1"]);
+    assert_rows(conn, twice, ["1"]);
     run(conn, "SELECT threadline.refresh('sessions')");
     run(
         conn,
         &format!("UPDATE sessions SET member = 20 WHERE token = '{SECRET}-2'"),
     );
-    assert_eq!(rows(conn, twice), ["2"]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT count(*) FROM threadline.rows_as_of('sessions', clock_timestamp())"
-        ),
-        ["9"]
+    assert_rows(conn, twice, ["2"]);
+    assert_rows(
+        conn,
+        "SELECT count(*) FROM threadline.rows_as_of('sessions', clock_timestamp())",
+        ["9"],
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.chain_drift('sessions')"),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT code FROM threadline.chain_drift('sessions')",
+        [],
     );
     assert!(
         !database

@@ -1,16 +1,13 @@
 //! Isolation levels above READ COMMITTED.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, run};
 
 /// Unrelated transactions share nothing but the audit tables; looking for their own
 /// AuditTransaction must not make them conflict.
 #[test]
 fn unrelated_serializable_transactions_do_not_conflict() {
-    let database = Database::new();
-    let setup = &mut database.connect();
-    run(
-        setup,
+    let (database, setup) = &mut Database::with(
         "CREATE TABLE t1 (id int PRIMARY KEY); CREATE TABLE t2 (id int PRIMARY KEY); CREATE TABLE t3 (id int PRIMARY KEY)",
     );
     run(
@@ -37,13 +34,11 @@ fn unrelated_serializable_transactions_do_not_conflict() {
             run(conn, "COMMIT");
         }
     }
-    assert_eq!(
-        value(setup, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("45")
-    );
-    assert_eq!(
-        value(setup, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
-        Some("15")
+    assert_value(setup, "SELECT count(*) FROM threadline.audit_changes", "45");
+    assert_value(
+        setup,
+        "SELECT count(*) FROM threadline.audit_transactions",
+        "15",
     );
 }
 
@@ -57,11 +52,9 @@ fn a_truncate_that_cannot_see_all_rows_says_so() {
     run(&mut database.connect(), "INSERT INTO items VALUES (2)");
     run(conn, "TRUNCATE items");
     run(conn, "COMMIT");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT record_key, row_data FROM threadline.audit_changes WHERE op = 'T' ORDER BY id"
-        ),
-        [r#"1 | {"id": 1}"#, "NULL | NULL"]
+    assert_rows(
+        conn,
+        "SELECT record_key, row_data FROM threadline.audit_changes WHERE op = 'T' ORDER BY id",
+        [r#"1 | {"id": 1}"#, "NULL | NULL"],
     );
 }

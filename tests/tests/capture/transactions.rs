@@ -1,27 +1,22 @@
 //! The transaction that a change belongs to, across dump and restore.
 
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext, AuditExt};
-use threadline_tests::{Database, rows, run, value};
+use threadline::{ActorRef, AuditContext};
+use threadline_tests::{Database, assert_rows, assert_value, run, run_under};
 
 const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.audit('items');";
 
 fn insert_as(conn: &mut PgConnection, id: i32, actor: &str) {
     let context = AuditContext::new(ActorRef::user(actor).unwrap());
-    conn.audited_transaction(&context, |conn| {
-        diesel::sql_query(format!("INSERT INTO items VALUES ({id})")).execute(conn)
-    })
-    .unwrap();
+    run_under(conn, &context, &format!("INSERT INTO items VALUES ({id})"));
 }
 
 #[test]
 fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
-    let database = Database::new();
-    run(&mut database.connect(), ITEMS);
-    insert_as(&mut database.connect(), 1, "before");
+    let (database, conn) = &mut Database::with(ITEMS);
+    insert_as(conn, 1, "before");
 
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     // The restored cluster reaches the transaction id of the old row.
     conn.transaction(|conn| {
         run(
@@ -38,44 +33,32 @@ fn a_transaction_id_that_starts_again_after_a_dump_finds_no_old_actor() {
     })
     .unwrap();
     insert_as(conn, 3, "after");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT key ->> 'id', actor_id FROM threadline.changes ORDER BY id"
-        ),
-        ["1 | before", "2 | NULL", "3 | after"]
+    assert_rows(
+        conn,
+        "SELECT key ->> 'id', actor_id FROM threadline.changes ORDER BY id",
+        ["1 | before", "2 | NULL", "3 | after"],
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes"
-        )
-        .as_deref(),
-        Some("3")
+    assert_value(
+        conn,
+        "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes",
+        "3",
     );
 }
 
 #[test]
 fn a_database_restored_from_a_dump_goes_on_recording_and_reading() {
-    let database = Database::new();
-    run(&mut database.connect(), ITEMS);
-    insert_as(&mut database.connect(), 1, "before");
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (database, conn) = &mut Database::with(ITEMS);
+    insert_as(conn, 1, "before");
+    let (_, conn) = &mut database.restored().connected();
     insert_as(conn, 2, "after");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT id, key ->> 'id', actor_id FROM threadline.changes ORDER BY id"
-        ),
-        ["1 | 1 | before", "2 | 2 | after"]
+    assert_rows(
+        conn,
+        "SELECT id, key ->> 'id', actor_id FROM threadline.changes ORDER BY id",
+        ["1 | 1 | before", "2 | 2 | after"],
     );
     run(conn, "SELECT threadline.refresh('items')");
     insert_as(conn, 3, "refreshed");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audited_tables", "1");
 }
 
 #[test]
@@ -86,12 +69,10 @@ fn changes_of_one_transaction_share_its_row() {
         "BEGIN; INSERT INTO items SELECT generate_series(1, 100); DELETE FROM items; COMMIT",
     );
     run(conn, "INSERT INTO items VALUES (1)");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT id, changes FROM threadline.transactions ORDER BY id"
-        ),
-        ["1 | 200", "201 | 1"]
+    assert_rows(
+        conn,
+        "SELECT id, changes FROM threadline.transactions ORDER BY id",
+        ["1 | 200", "201 | 1"],
     );
 }
 
@@ -115,24 +96,21 @@ fn backslashes_in_strings_split_no_transaction() {
           UPDATE items SET id = id + 1; TRUNCATE items, parts;
           SELECT threadline.record_action('item.done', 'user', 'ada'); COMMIT",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT count(*), count(DISTINCT transaction_id), (SELECT count(*) FROM threadline.audit_transactions),
-                    count(*) FILTER (WHERE row_data ->> 'note' LIKE '%c\\\\\\\\d%')
-             FROM threadline.audit_changes"
-        ),
-        ["903 | 1 | 1 | 2"]
+    assert_rows(
+        conn,
+        "SELECT count(*), count(DISTINCT transaction_id), (SELECT count(*) FROM threadline.audit_transactions),
+                count(*) FILTER (WHERE row_data ->> 'note' LIKE '%c\\\\\\\\d%')
+         FROM threadline.audit_changes",
+        ["903 | 1 | 1 | 2"],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT transaction_id FROM threadline.audit_actions UNION SELECT transaction_id FROM threadline.audit_changes"
-        ),
-        ["1"]
+    assert_rows(
+        conn,
+        "SELECT transaction_id FROM threadline.audit_actions UNION SELECT transaction_id FROM threadline.audit_changes",
+        ["1"],
     );
-    assert_eq!(
-        rows(conn, "SELECT category, verb FROM threadline.audit_actions"),
-        ["item | done"]
+    assert_rows(
+        conn,
+        "SELECT category, verb FROM threadline.audit_actions",
+        ["item | done"],
     );
 }

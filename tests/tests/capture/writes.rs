@@ -1,6 +1,8 @@
 //! Every kind of write leaves its record, and nothing else does.
 
-use threadline_tests::{Database, changes, rolled_back, rolled_back_with, rows, run, value};
+use threadline_tests::{
+    Database, assert_rows, assert_value, changes, rolled_back, rolled_back_with, rows, run, value,
+};
 
 #[test]
 fn inserts_updates_and_deletes_keep_their_images() {
@@ -31,13 +33,11 @@ fn an_update_that_changes_nothing_leaves_nothing() {
          UPDATE items SET name = 'a', data = '{\"a\": 1}', at = '1 day', code = 'x';
          UPDATE items SET id = id;",
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("1")
-    );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
-        Some("1")
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "1");
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_transactions",
+        "1",
     );
 }
 
@@ -48,9 +48,10 @@ fn a_no_op_alone_opens_no_transaction() {
     );
     run(conn, "SELECT threadline.audit('items')");
     run(conn, "UPDATE items SET id = 1");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_transactions").as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_transactions",
+        "0",
     );
 }
 
@@ -64,16 +65,14 @@ fn values_that_are_equal_and_not_the_same_are_a_change() {
          UPDATE items SET zero = '-0';
          UPDATE items SET span = '24 hours';",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id",
         [
             r#"{"price": 1.0} | {"price": 1.00}"#,
             r#"{"zero": 0} | {"zero": 0}"#,
             r#"{"span": "1 day"} | {"span": "24:00:00"}"#,
-        ]
+        ],
     );
 }
 
@@ -166,12 +165,10 @@ fn values_with_one_image_are_distinguished_in_columns_added_since() {
          UPDATE items SET zero = '-0';
          UPDATE items SET span = '[0:1]={a,b}';",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id"
-        ),
-        ["{zero}", "{span}"]
+    assert_rows(
+        conn,
+        "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id",
+        ["{zero}", "{span}"],
     );
 }
 
@@ -186,12 +183,10 @@ fn an_ignored_column_is_recorded_with_the_changes_of_others() {
          UPDATE items SET score = '0', pin = 'b';
          UPDATE items SET name = 'x', score = '-0', pin = 'c';",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id"
-        ),
-        ["{name,pin,score}"]
+    assert_rows(
+        conn,
+        "SELECT array(SELECT jsonb_object_keys(changed_to) ORDER BY 1)::text FROM threadline.audit_changes WHERE op = 'U' ORDER BY id",
+        ["{name,pin,score}"],
     );
 }
 
@@ -205,16 +200,14 @@ fn truncate_records_every_row_that_went() {
          INSERT INTO children VALUES (10, 1);
          TRUNCATE parents CASCADE;",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, row_data FROM threadline.changes WHERE op = 'truncate' ORDER BY table_name, id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, row_data FROM threadline.changes WHERE op = 'truncate' ORDER BY table_name, id",
         [
             r#"children | {"id": 10, "parent": 1}"#,
             r#"parents | {"id": 1}"#,
             r#"parents | {"id": 2}"#,
-        ]
+        ],
     );
 }
 
@@ -226,12 +219,10 @@ fn a_changed_key_is_on_record_with_the_key_before() {
          INSERT INTO lines VALUES ('a', 1);
          UPDATE lines SET no = 2;",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT key, previous_key, changed_from, changed_to FROM threadline.changes WHERE op = 'update'"
-        ),
-        [r#"{"no": 2, "doc": "a"} | {"no": 1, "doc": "a"} | {"no": 1} | {"no": 2}"#]
+    assert_rows(
+        conn,
+        "SELECT key, previous_key, changed_from, changed_to FROM threadline.changes WHERE op = 'update'",
+        [r#"{"no": 2, "doc": "a"} | {"no": 1, "doc": "a"} | {"no": 1} | {"no": 2}"#],
     );
 }
 
@@ -249,11 +240,9 @@ fn partitions_are_recorded_under_their_parent_whichever_way_they_are_written() {
          DELETE FROM events WHERE id = 1;
          TRUNCATE events;",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, op, key FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, op, key FROM threadline.changes ORDER BY id",
         [
             r#"events | insert | {"at": "2026-01-05", "id": 1}"#,
             r#"events | insert | {"at": "2026-01-06", "id": 2}"#,
@@ -262,7 +251,7 @@ fn partitions_are_recorded_under_their_parent_whichever_way_they_are_written() {
             r#"events | delete | {"at": "2026-01-05", "id": 1}"#,
             r#"events | truncate | {"at": "2026-02-06", "id": 3}"#,
             r#"events | truncate | {"at": "2026-01-07", "id": 2}"#,
-        ]
+        ],
     );
 }
 
@@ -333,12 +322,10 @@ fn two_names_of_63_bytes_that_differ_in_the_last_have_each_its_own_policy() {
              INSERT INTO {long}2 VALUES (1, 'a', 'b');"
         ),
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT right(table_name, 1), row_data FROM threadline.changes ORDER BY id"
-        ),
-        [r#"1 | {"b": "b", "id": 1}"#, r#"2 | {"a": "a", "id": 1}"#]
+    assert_rows(
+        conn,
+        "SELECT right(table_name, 1), row_data FROM threadline.changes ORDER BY id",
+        [r#"1 | {"b": "b", "id": 1}"#, r#"2 | {"a": "a", "id": 1}"#],
     );
 }
 
@@ -363,11 +350,9 @@ fn auditing_again_changes_the_policy_and_keeps_the_history() {
          SELECT threadline.audit('items');
          INSERT INTO items VALUES (7);",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT table_name, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT table_name, row_data FROM threadline.changes ORDER BY id",
         [
             r#"things | {"id": 1, "name": "seen"}"#,
             r#"things | {"id": 2}"#,
@@ -375,7 +360,7 @@ fn auditing_again_changes_the_policy_and_keeps_the_history() {
             r#"things | {"id": 5, "name": "renamed"}"#,
             r#"things | {"id": 6, "name": "refreshed"}"#,
             r#"items | {"id": 7}"#,
-        ]
+        ],
     );
 }
 
@@ -388,12 +373,10 @@ fn a_table_that_lost_its_row_trigger_is_audited_again_as_itself() {
          END $$;
          SELECT threadline.audit('items'); INSERT INTO items VALUES (2)",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT count(DISTINCT table_id) AS tables, count(*) AS changes FROM threadline.audit_changes"
-        ),
-        ["1 | 2"]
+    assert_rows(
+        conn,
+        "SELECT count(DISTINCT table_id) AS tables, count(*) AS changes FROM threadline.audit_changes",
+        ["1 | 2"],
     );
 }
 
@@ -442,12 +425,10 @@ fn a_column_added_later_is_named_when_it_changes_and_not_before() {
          UPDATE items SET a = 'y';
          UPDATE items SET b = 'r';",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
-        ),
-        [r#"{"a": "x"} | {"a": "y"}"#, r#"{"b": "q"} | {"b": "r"}"#]
+    assert_rows(
+        conn,
+        "SELECT changed_from, changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id",
+        [r#"{"a": "x"} | {"a": "y"}"#, r#"{"b": "q"} | {"b": "r"}"#],
     );
 }
 
@@ -494,6 +475,6 @@ fn a_write_of_many_rows_leaves_no_setting_behind() {
             [format!("{jit} | true")]
         );
         run(conn, "COMMIT");
-        assert_eq!(value(conn, "current_setting('jit')").as_deref(), Some(jit));
+        assert_value(conn, "current_setting('jit')", jit);
     }
 }

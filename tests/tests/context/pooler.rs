@@ -52,8 +52,7 @@ const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY); SELECT threadline.
 
 #[test]
 fn without_a_cache_of_statements_nothing_stays_in_the_session() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     conn.set_prepared_statement_cache_size(CacheSize::Disabled);
     run(conn, ITEMS);
     let before = rows(conn, STATE);

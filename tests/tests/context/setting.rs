@@ -1,7 +1,7 @@
 //! The setting `threadline.context` as a user of psql may set it.
 
 use threadline::{AuditExt, is_actor_required};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
 use super::{NOTES, insert, recorded, transactions, user};
 
@@ -86,17 +86,15 @@ fn a_context_too_long_for_an_index_never_fails_the_write() {
             ),
         );
     }
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_type, actor_id, actor_origin, source = 'sql' AS short, length(request_id), length(source), context_error
-             FROM threadline.audit_transactions ORDER BY id",
-        ),
+    assert_rows(
+        conn,
+        "SELECT actor_type, actor_id, actor_origin, source = 'sql' AS short, length(request_id), length(source), context_error
+         FROM threadline.audit_transactions ORDER BY id",
         [
             "NULL | NULL | unreadable | true | NULL | 3 | the type or id of the actor is longer than 1,000 bytes",
             "user | 1 | sql | false | 200 | 200 | job_id was cut: it is longer than 1,000 bytes; source was cut: it is longer than 1,000 bytes; request_id was cut: it is longer than 1,000 bytes; correlation_id was cut: it is longer than 1,000 bytes",
             "NULL | NULL | unreadable | true | NULL | 3 | the type or id of the actor is longer than 1,000 bytes; remote_ip is not an address",
-        ]
+        ],
     );
 }
 
@@ -173,14 +171,12 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
             ),
         );
     }
-    assert_eq!(
-        rows(
-            conn,
-            &format!(
-                "SELECT count(*), count(DISTINCT transaction_id), bool_or(transaction_id = {real}) FROM threadline.audit_actions"
-            )
+    assert_rows(
+        conn,
+        &format!(
+            "SELECT count(*), count(DISTINCT transaction_id), bool_or(transaction_id = {real}) FROM threadline.audit_actions"
         ),
-        ["16 | 8 | false"]
+        ["16 | 8 | false"],
     );
     // As a session setting it outlives transactions, and is equally ineffective.
     run(
@@ -189,12 +185,10 @@ fn a_forged_or_stale_transaction_id_attaches_nothing_to_somebody_elses() {
     );
     insert(conn, 50).unwrap();
     run(conn, "TRUNCATE notes");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_id, count(*) FROM threadline.changes GROUP BY actor_id ORDER BY actor_id"
-        ),
-        ["forger | 3", "victim | 1", "NULL | 14"]
+    assert_rows(
+        conn,
+        "SELECT actor_id, count(*) FROM threadline.changes GROUP BY actor_id ORDER BY actor_id",
+        ["forger | 3", "victim | 1", "NULL | 14"],
     );
 }
 
@@ -256,13 +250,10 @@ fn a_context_that_was_left_in_the_session_names_nobody() {
         // One that is set in the transaction takes its place.
         conn.audited_transaction(&user("next"), |conn| insert(conn, 99))
             .unwrap();
-        assert_eq!(
-            value(
-                conn,
-                "SELECT actor_id FROM threadline.changes ORDER BY id DESC LIMIT 1"
-            )
-            .as_deref(),
-            Some("next")
+        assert_value(
+            conn,
+            "SELECT actor_id FROM threadline.changes ORDER BY id DESC LIMIT 1",
+            "next",
         );
         run(
             conn,

@@ -2,7 +2,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{ActorRef, AuditContext, AuditExt, ContextError};
-use threadline_tests::{Database, Sent, rolled_back_with, run, value};
+use threadline_tests::{Database, Sent, assert_value, rolled_back_with, run};
 
 use super::{NOTES, insert, recorded, transactions, user};
 
@@ -212,10 +212,7 @@ fn errors_at_every_step_leave_the_connection_usable() {
         let _ = insert(conn, 1);
         Ok(())
     });
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM notes").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM notes", "1");
     assert_at_rest(conn);
 
     // The same in a nested context: it fails, and the outer one continues.

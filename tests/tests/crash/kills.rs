@@ -1,7 +1,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use threadline_tests::{Database, value, wait_until};
+use threadline_tests::{Database, assert_value, value, wait_until};
 
 use crate::bank::Bank;
 use crate::chosen;
@@ -110,7 +110,7 @@ fn kill(bank: &mut Bank, poster: &mut Poster, within: bool) -> String {
             "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '{}'",
             poster.name
         );
-        assert_eq!(value(bank.conn(), &terminate).as_deref(), Some("true"));
+        assert_value(bank.conn(), &terminate, "true");
         wait_until("psql ends", || !poster.is_running());
     } else {
         poster.psql.kill();

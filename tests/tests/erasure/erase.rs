@@ -1,7 +1,9 @@
 use threadline::{
     ActorRef, AuditContext, AuditExt, Erasure, Hold, erasures, release_hold, resume_erasure,
 };
-use threadline_tests::{rows, run, through_a_timeout, value};
+use threadline_tests::{
+    assert_contains, assert_rows, rows, run, run_under, through_a_timeout, value,
+};
 
 use crate::{audit_contents, count, findings, jane_and_bob, people, stores};
 
@@ -13,8 +15,9 @@ fn values_of_a_person_go_and_what_happened_stays() {
     let erased = Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
-    assert_eq!(
-        rows(conn, CHANGES),
+    assert_rows(
+        conn,
+        CHANGES,
         [
             r#"insert | users | 42 | NULL | NULL | {"id": 42, "born": "erased:1", "plan": "free", "email": "erased:1"}"#,
             r#"insert | users | 43 | NULL | NULL | {"id": 43, "born": "1991-01-01", "plan": "free", "email": "bob@a"}"#,
@@ -28,7 +31,7 @@ fn values_of_a_person_go_and_what_happened_stays() {
             r#"update | addresses | 2 | {"city": "Thun"} | {"city": "Basel"} | NULL"#,
             r#"delete | addresses | 2 | NULL | NULL | {"id": 2, "city": "Basel", "street": "erased:1", "user_id": 42}"#,
             r#"update | users | 42 | {"born": "erased:1", "email": "erased:1"} | {"born": null, "email": "erased:1"} | NULL"#,
-        ]
+        ],
     );
     for gone in ["jane@", "1990-01-01", "jane street"] {
         assert!(!stores(database, gone), "{gone}");
@@ -37,12 +40,10 @@ fn values_of_a_person_go_and_what_happened_stays() {
     assert_eq!(erased.table, "public.users");
     assert!(erased.ended_at.is_some());
     assert_eq!(erasures(conn).unwrap(), [erased]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT reason, meta -> 'tables' FROM threadline.audit_actions WHERE name = 'audit.erased'"
-        ),
-        [r#"request 31 | {"public.users": ["born", "email"], "public.addresses": ["street"]}"#]
+    assert_rows(
+        conn,
+        "SELECT reason, meta -> 'tables' FROM threadline.audit_actions WHERE name = 'audit.erased'",
+        [r#"request 31 | {"public.users": ["born", "email"], "public.addresses": ["street"]}"#],
     );
     assert!(findings(conn).is_empty());
     // A second run changes nothing.
@@ -114,14 +115,11 @@ fn a_hold_wins_and_nothing_is_half_erased() {
         .correlation_id("c-1")
         .build()
         .unwrap();
-    conn.audited_transaction(&context, |conn| {
-        run(
-            conn,
-            "INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
-        );
-        Ok::<_, threadline::Error>(())
-    })
-    .unwrap();
+    run_under(
+        conn,
+        &context,
+        "INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
+    );
     run(
         conn,
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
@@ -134,7 +132,10 @@ fn a_hold_wins_and_nothing_is_half_erased() {
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("the recorded data of public.users:42 is under hold 1 (lawsuit 17), and is not erased before the hold is released"), "{error}");
+    assert_contains(
+        &error,
+        "the recorded data of public.users:42 is under hold 1 (lawsuit 17), and is not erased before the hold is released",
+    );
     assert!(erasures(conn).unwrap().is_empty());
     release_hold(conn, record, "settled").unwrap();
 
@@ -150,7 +151,7 @@ fn a_hold_wins_and_nothing_is_half_erased() {
             .erase(conn)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("(inquiry), and is not erased"), "{error}");
+        assert_contains(&error, "(inquiry), and is not erased");
         assert!(
             stores(database, "jane@a") && stores(database, "jane street"),
             "nothing of it"
@@ -230,27 +231,23 @@ fn texts_of_actions_go_by_choice() {
         .erase(conn)
         .unwrap();
     assert_eq!(erased.texts, 3);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_id, reason, meta, remote_ip FROM threadline.audit_actions WHERE name = 'address.changed' ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT actor_id, reason, meta, remote_ip FROM threadline.audit_actions WHERE name = 'address.changed' ORDER BY id",
         [
             r#"42 | erased:1 | {"erased": "erased:1"} | NULL"#,
             r#"7 | erased:1 | {"erased": "erased:1"} | NULL"#,
             r#"7 | bob called | {"agent": "jane's phone"} | 10.1.2.3"#,
-        ]
+        ],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_id, meta, remote_ip FROM threadline.audit_transactions WHERE actor_id IS NOT NULL ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT actor_id, meta, remote_ip FROM threadline.audit_transactions WHERE actor_id IS NOT NULL ORDER BY id",
         [
             r#"42 | {"erased": "erased:1"} | NULL"#,
             r#"7 | {"agent": "jane's phone"} | 10.1.2.3"#,
             r#"7 | {"agent": "jane's phone"} | 10.1.2.3"#,
-        ]
+        ],
     );
     assert!(
         !audit_contents(database).contains("jane moved")
@@ -286,5 +283,5 @@ fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_the
         .erase(conn)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("shares keys with other records"), "{error}");
+    assert_contains(&error, "shares keys with other records");
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use threadline::{
     Audited, AuditedModel, Erasure, Export, ExportFormat, Filter, Unavailable, revert_transaction,
 };
-use threadline_tests::{now, rows, run, value};
+use threadline_tests::{assert_contains, assert_rows, assert_value, now, run, value};
 
 use crate::{Address, User, findings, jane_and_bob, people, users};
 
@@ -128,15 +128,13 @@ fn the_past_says_that_a_value_was_erased() {
         versions[1].record.as_ref().unwrap(),
         &past("erased:1", "paid")
     );
-    assert_eq!(
-        rows(
-            conn,
-            &format!(
-                "SELECT image FROM threadline.rows_as_of('users', '{}')",
-                then.to_rfc3339()
-            )
+    assert_rows(
+        conn,
+        &format!(
+            "SELECT image FROM threadline.rows_as_of('users', '{}')",
+            then.to_rfc3339()
         ),
-        [r#"{"id": 42, "born": "erased:1", "plan": "free", "email": "erased:1"}"#]
+        [r#"{"id": 42, "born": "erased:1", "plan": "free", "email": "erased:1"}"#],
     );
 }
 
@@ -153,21 +151,20 @@ fn erased_values_differ_from_masked_ones() {
     Erasure::of("users", "42", "request 31")
         .erase(conn)
         .unwrap();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT coalesce(row_data, changed_to) - 'id' - 'plan' #- '{born}' FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT coalesce(row_data, changed_to) - 'id' - 'plan' #- '{born}' FROM threadline.changes ORDER BY id",
         [
             r#"{"email": "erased:1"}"#,
             r#"{"email": "***"}"#,
             r#"{"email": "erased:1"}"#,
-            r#"{"email": "***"}"#
-        ]
+            r#"{"email": "***"}"#,
+        ],
     );
-    assert_eq!(
-        value(conn, "SELECT changed_to ->> 'born' FROM threadline.changes WHERE op = 'update' AND key ->> 'id' = '42'").as_deref(),
-        Some("erased:1")
+    assert_value(
+        conn,
+        "SELECT changed_to ->> 'born' FROM threadline.changes WHERE op = 'update' AND key ->> 'id' = '42'",
+        "erased:1",
     );
     assert!(findings(conn).iter().all(|code| *code == "policy-differs"));
 }
@@ -204,28 +201,16 @@ fn a_revert_writes_no_mark() {
         .unwrap();
 
     let error = revert_transaction(conn, mistake).unwrap_err().to_string();
-    assert!(error.contains("plan"), "{error}");
+    assert_contains(&error, "plan");
     let error = revert_transaction(conn, deletion).unwrap_err().to_string();
-    assert!(
-        error.contains("the audit does not have the values of street"),
-        "{error}"
-    );
+    assert_contains(&error, "the audit does not have the values of street");
     let error = User::revert_to(conn, 42, then).unwrap_err().to_string();
-    assert!(
-        error.contains("the audit does not have the values of email"),
-        "{error}"
-    );
+    assert_contains(&error, "the audit does not have the values of email");
     // Plain values are restored.
     revert_transaction(conn, plan).unwrap();
     let error = revert_transaction(conn, mistake).unwrap_err().to_string();
-    assert!(
-        error.contains("the audit does not have the values of email"),
-        "{error}"
-    );
-    assert_eq!(
-        rows(conn, "SELECT * FROM users"),
-        ["42 | jane@b | NULL | paid"]
-    );
-    assert_eq!(rows(conn, "SELECT count(*) FROM addresses"), ["0"]);
+    assert_contains(&error, "the audit does not have the values of email");
+    assert_rows(conn, "SELECT * FROM users", ["42 | jane@b | NULL | paid"]);
+    assert_rows(conn, "SELECT count(*) FROM addresses", ["0"]);
     let _ = Address::spec();
 }

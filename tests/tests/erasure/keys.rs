@@ -1,6 +1,6 @@
 //! Keys by which rows name their person.
 
-use threadline_tests::{Database, assert_refused, rows, run, value};
+use threadline_tests::{Database, assert_refused, assert_rows, assert_value, rows, run, value};
 
 use crate::{DRIFT, audit_contents, erase, people, stores};
 
@@ -202,14 +202,14 @@ fn changes_that_a_hold_kept_without_the_change_that_named_their_owner_are_report
     purge_all(conn);
     erase(conn, "'users', '42'");
     assert!(stores(database, "jane street") && !stores(database, "jane@"));
-    assert_eq!(rows(conn, DRIFT), ["erasure-unreached"]);
+    assert_rows(conn, DRIFT, ["erasure-unreached"]);
     run(
         conn,
         &format!("SELECT threadline.release({hold}, 'settled')"),
     );
     purge_everything(conn);
     assert!(!stores(database, "jane street"));
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 #[test]
@@ -246,17 +246,15 @@ fn a_record_that_changes_its_key_after_an_erasure_is_recorded_again() {
         if posted {
             run(conn, "SELECT threadline.post()");
         }
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT message LIKE '% 2 changes%' FROM threadline.erasure_drift()"
-            ),
-            ["true"]
+        assert_rows(
+            conn,
+            "SELECT message LIKE '% 2 changes%' FROM threadline.erasure_drift()",
+            ["true"],
         );
     }
     erase(conn, "'users', '42'");
     assert!(!stores(database, "jane@") && !stores(database, "jane street"));
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 /// Nobody's values are taken for those of the person.
@@ -283,12 +281,9 @@ fn a_key_that_another_record_had_before_the_primary_key_changed_is_refused() {
             "before the primary key of its table changed, other records had the key 1",
         );
     }
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM threadline.subject_changes('users', '3')"
-        )
-        .as_deref(),
-        Some("2")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.subject_changes('users', '3')",
+        "2",
     );
 }

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use threadline::{
     ActorRef, AuditContext, AuditExt, Erased, Erasure, erasures, purge, record_action,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, run, run_under, value};
 
 use crate::{audit_contents, findings, jane_and_bob, people, stores};
 
@@ -48,11 +48,11 @@ fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased()
             .unwrap();
         }
         // Without any text: nothing is left of it.
-        conn.audited_transaction(&AuditContext::new(actor), |conn| {
-            run(conn, "UPDATE users SET plan = 'free' WHERE id = 43");
-            Ok::<_, threadline::Error>(())
-        })
-        .unwrap();
+        run_under(
+            conn,
+            &AuditContext::new(actor),
+            "UPDATE users SET plan = 'free' WHERE id = 43",
+        );
     }
     let left = |conn: &mut PgConnection, erased: &Erased| -> Vec<String> {
         let left = erased.texts_left(conn).unwrap();
@@ -112,12 +112,10 @@ fn images_kept_by_a_purge_are_erased() {
         .unwrap();
     assert!(!stores(database, "jane@") && !stores(database, "jane street"));
     assert!(stores(database, "bob@a") && stores(database, "bob street 9"));
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT record_key, image ->> 'street' FROM threadline.kept_images WHERE image ? 'street' ORDER BY record_key"
-        ),
-        ["1 | erased:1", "4 | bob street 9"]
+    assert_rows(
+        conn,
+        "SELECT record_key, image ->> 'street' FROM threadline.kept_images WHERE image ? 'street' ORDER BY record_key",
+        ["1 | erased:1", "4 | bob street 9"],
     );
 }
 
@@ -163,17 +161,15 @@ fn entries_that_cannot_be_posted_are_erased_in_place() {
         .erase(conn)
         .unwrap();
     assert!(!stores(database, "jane street"));
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, old_row ->> 'email', new_row ->> 'email', new_row ->> 'street', error FROM threadline.unposted ORDER BY op DESC, old_row ->> 'id', id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, old_row ->> 'email', new_row ->> 'email', new_row ->> 'street', error FROM threadline.unposted ORDER BY op DESC, old_row ->> 'id', id",
         [
             "U | erased:1 | erased:1 | NULL | erased:1",
             "U | bob@a | bob@a+jane@unposted | NULL | invalid: jane@unposted",
             "I | NULL | NULL | erased:1 | erased:1",
             "I | NULL | NULL | bob street 7 | invalid: jane@unposted",
-        ]
+        ],
     );
     run(conn, "SELECT threadline.post_again()");
     assert!(findings(conn).is_empty());
@@ -255,20 +251,18 @@ fn the_text_of_unreadable_contexts_of_the_actor_is_erased() {
     // Who acted is still known after the entries are posted.
     run(conn, "SELECT threadline.post_again()");
     run(conn, "SELECT threadline.post()");
-    assert_eq!(rows(conn, "SELECT error FROM threadline.unposted"), [""; 0]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_id, actor_origin, remote_ip, meta, count(*) FROM threadline.ledger_transactions
-             WHERE meta::text ~ 'erased' GROUP BY 1, 2, 3, 4 ORDER BY 2"
-        ),
+    assert_rows(conn, "SELECT error FROM threadline.unposted", []);
+    assert_rows(
+        conn,
+        "SELECT actor_id, actor_origin, remote_ip, meta, count(*) FROM threadline.ledger_transactions
+         WHERE meta::text ~ 'erased' GROUP BY 1, 2, 3, 4 ORDER BY 2",
         [
             r#"42 | sql | NULL | {"erased": "erased:1"} | 2"#,
             r#"NULL | unreadable | NULL | {"erased": "erased:1"} | 1"#,
             r#"NULL | unreadable | NULL | {"unreadable_context": "erased:1"} | 1"#,
             r#"NULL | untrusted | NULL | {"erased": "erased:1"} | 1"#,
             r#"NULL | untrusted | NULL | {"untrusted_context": "erased:1"} | 1"#,
-        ]
+        ],
     );
     assert_eq!(stored(database, "bob@context"), 6);
 }

@@ -1,6 +1,6 @@
 //! Columns that are renamed, dropped, added again or generated from others.
 
-use threadline_tests::{Database, assert_refused, rows, run, value};
+use threadline_tests::{Database, assert_refused, assert_rows, rows, run, value};
 
 use crate::{DRIFT, audit_contents, complete, erase, people, stores};
 
@@ -133,14 +133,12 @@ fn a_dropped_column_is_erased_when_another_has_its_name() {
         left.contains("free") && left.contains("paid") && left.contains("bob street"),
         "{left}"
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT row_data ->> 'email' FROM threadline.changes WHERE table_name = 'users' AND op = 'delete'"
-        ),
-        ["true"]
+    assert_rows(
+        conn,
+        "SELECT row_data ->> 'email' FROM threadline.changes WHERE table_name = 'users' AND op = 'delete'",
+        ["true"],
     );
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 #[test]
@@ -154,14 +152,12 @@ fn a_column_of_a_table_that_was_created_anew_is_another_one_if_its_type_differs(
     );
     erase(conn, "'users', '42'");
     assert!(!stores(database, "jane@a") && !stores(database, "1990-01-01"));
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT row_data ->> 'email' FROM threadline.changes WHERE table_name = 'users' ORDER BY id"
-        ),
-        ["erased:1", "true"]
+    assert_rows(
+        conn,
+        "SELECT row_data ->> 'email' FROM threadline.changes WHERE table_name = 'users' ORDER BY id",
+        ["erased:1", "true"],
     );
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 /// What was erased may be in no column now; a new column of the name is another one.
@@ -178,7 +174,7 @@ fn a_new_column_with_the_name_of_an_erased_one_is_not_recorded_again() {
         "ALTER TABLE users DROP email; ALTER TABLE users ADD email boolean; SELECT threadline.audit('users', personal => ARRAY['born']);
          UPDATE users SET email = true",
     );
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 #[test]
@@ -247,9 +243,10 @@ fn values_under_an_unknown_name_are_reported_until_they_are_erased() {
         run(conn, statement);
     }
     erase(conn, "'users', '42'");
-    assert_eq!(
-        rows(conn, "SELECT unreached FROM threadline.erasures"),
-        [r#"["public.users.mail"]"#]
+    assert_rows(
+        conn,
+        "SELECT unreached FROM threadline.erasures",
+        [r#"["public.users.mail"]"#],
     );
     assert!(stores(database, "jane@b") && !stores(database, "jane@c"));
     let fix = value(
@@ -261,7 +258,7 @@ fn values_under_an_unknown_name_are_reported_until_they_are_erased() {
     let id = value(conn, fix.trim_end_matches(';')).unwrap();
     complete(conn, &id);
     assert!(!stores(database, "jane"));
-    assert_eq!(rows(conn, DRIFT), [""; 0]);
+    assert_rows(conn, DRIFT, []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use serde_json::Value;
 use threadline::{ActorRef, AuditContext, AuditExt, Erasure, Hold, SubjectExport};
-use threadline_tests::run;
+use threadline_tests::{assert_contains, assert_contains_all, run};
 
 use crate::jane_and_bob;
 
@@ -59,17 +59,18 @@ fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
             SubjectExport::of("users", "42").actor(ActorRef::user("42").unwrap()),
         );
         let text = serde_json::to_string(&lines).unwrap();
-        for there in [
-            "jane@a",
-            "jane@b",
-            "jane street 1",
-            "jane street 2",
-            "jane street 5",
-            "1990-01-01",
-            "Basel",
-        ] {
-            assert!(text.contains(there), "{there} in {text}");
-        }
+        assert_contains_all(
+            &text,
+            &[
+                "jane@a",
+                "jane@b",
+                "jane street 1",
+                "jane street 2",
+                "jane street 5",
+                "1990-01-01",
+                "Basel",
+            ],
+        );
         assert!(!text.contains("bob"), "{text}");
         assert_eq!(of_kind(&lines, "change").len(), 9);
         assert_eq!(of_kind(&lines, "transaction")[0]["request_id"], "r-1");
@@ -78,9 +79,10 @@ fn all_that_is_on_record_of_somebody_and_nothing_of_others() {
 
         let lines = exported(conn, SubjectExport::of("users", "43"));
         let text = serde_json::to_string(&lines).unwrap();
-        for there in ["bob@a", "bob street 3", "bob street 4", "bob paid"] {
-            assert!(text.contains(there), "{there} in {text}");
-        }
+        assert_contains_all(
+            &text,
+            &["bob@a", "bob street 3", "bob street 4", "bob paid"],
+        );
         assert!(!text.contains("jane"), "{text}");
         assert_eq!(of_kind(&lines, "hold")[0]["reason"], "lawsuit 17");
     }
@@ -106,7 +108,7 @@ fn redacted_values_are_hidden_in_the_export_of_a_subject() {
         .write(conn, vec![])
         .unwrap_err()
         .to_string();
-    assert!(error.contains("user"), "{error}");
+    assert_contains(&error, "user");
 }
 
 /// The columns of an export, and what has none of them as JSON.

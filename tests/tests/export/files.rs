@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use threadline::{ErrorKind, Export, ExportFormat, Filter};
-use threadline_tests::{Database, names_in, run, scratch_dir, value};
+use threadline_tests::{Database, assert_value, names_in, run, scratch_dir, value};
 
 use super::readers::{is_document, jq_with};
 
@@ -217,7 +217,7 @@ fn a_row_that_cannot_be_read_is_an_error_and_no_shorter_export() {
             .write_file(conn, format, dir.join("a"))
             .unwrap_err();
         assert!(names_in(&dir).is_empty());
-        assert_eq!(value(conn, "SELECT 1").as_deref(), Some("1"));
+        assert_value(conn, "SELECT 1", "1");
     }
 }
 
@@ -251,8 +251,7 @@ fn a_place_that_cannot_be_written_is_named() {
 
 #[test]
 fn without_the_audit_schema_it_is_said_and_nothing_is_written() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     let dir = folder("schema");
     let error = Export::new(Filter::new())
         .write_file(conn, ExportFormat::Json, dir.join("a.json"))

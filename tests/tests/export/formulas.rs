@@ -5,7 +5,7 @@ use serde_json::Value;
 use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Export, ExportFormat, Filter, record_action,
 };
-use threadline_tests::{Database, value};
+use threadline_tests::{Database, assert_value, run_under};
 
 use super::readers::{export, jq, python};
 
@@ -99,10 +99,7 @@ fn formula_signs_inside_a_text_are_unchanged() {
     let ids = ["1-2", "a@b", "'=1", "é+", "1\t2", " 1", "\u{a0}é=1"];
     for (n, id) in ids.iter().enumerate() {
         let context = AuditContext::new(ActorRef::user(id).unwrap());
-        conn.audited_transaction(&context, |conn| {
-            diesel::sql_query(format!("INSERT INTO notes VALUES ({n})")).execute(conn)
-        })
-        .unwrap();
+        run_under(conn, &context, &format!("INSERT INTO notes VALUES ({n})"));
     }
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     let exported: Vec<_> = rows.iter().rev().map(|row| &row["actor_id"]).collect();
@@ -134,10 +131,7 @@ fn neither_blanks_nor_wide_signs_hide_a_formula() {
             .source(id)
             .build()
             .unwrap();
-        conn.audited_transaction(&context, |conn| {
-            diesel::sql_query(format!("INSERT INTO notes VALUES ({n})")).execute(conn)
-        })
-        .unwrap();
+        run_under(conn, &context, &format!("INSERT INTO notes VALUES ({n})"));
     }
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     for (row, id) in rows.iter().rev().zip(&ids) {
@@ -179,13 +173,10 @@ fn empty_metadata_differs_from_none() {
          BEGIN; SELECT threadline.set_context('{"actor": {"type": "user", "id": "1"}, "metadata": {}}');
          INSERT INTO notes VALUES (2); COMMIT;"#,
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(meta) FROM threadline.audit_transactions"
-        )
-        .as_deref(),
-        Some("1")
+    assert_value(
+        conn,
+        "SELECT count(meta) FROM threadline.audit_transactions",
+        "1",
     );
     let rows = python(&export(conn, &Filter::new(), ExportFormat::Csv));
     let metadata: Vec<_> = rows.iter().map(|row| &row["metadata"]).collect();

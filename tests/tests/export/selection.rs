@@ -10,7 +10,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Export, ExportFormat, Exported, Filter, Operation,
     RecordKey, record_action, timeline,
 };
-use threadline_tests::{Database, pages, run, value};
+use threadline_tests::{Database, assert_value, pages, run};
 
 use super::readers::{jq, jq_with, python};
 
@@ -50,8 +50,7 @@ fn counted(format: ExportFormat, out: &[u8]) -> usize {
 
 #[test]
 fn a_limit_that_leaves_something_out_says_so_and_one_that_does_not_does_not() {
-    let database = filled(3);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(3).connected();
     for format in FORMATS {
         for (limit, changes, truncated) in [
             (0, 0, true),
@@ -84,13 +83,12 @@ fn a_limit_that_leaves_something_out_says_so_and_one_that_does_not_does_not() {
         }
     }
     // The connection can be used again, even if rows were left unread.
-    assert_eq!(value(conn, "SELECT 1").as_deref(), Some("1"));
+    assert_value(conn, "SELECT 1", "1");
 }
 
 #[test]
 fn the_limit_keeps_the_newest() {
-    let database = filled(5);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(5).connected();
     let (_, out) = write(
         conn,
         Export::new(Filter::new()).limit(2),
@@ -101,8 +99,7 @@ fn the_limit_keeps_the_newest() {
 
 #[test]
 fn nothing_found_is_a_whole_export_of_nothing() {
-    let database = filled(0);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(0).connected();
     for format in FORMATS {
         let (exported, out) = write(conn, Export::new(Filter::new()), format);
         assert_eq!((exported.changes, exported.truncated), (0, false));
@@ -112,8 +109,7 @@ fn nothing_found_is_a_whole_export_of_nothing() {
 
 #[test]
 fn more_than_ten_thousand_come_out_whole() {
-    let database = filled(12_345);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(12_345).connected();
     for format in FORMATS {
         let (exported, out) = write(conn, Export::new(Filter::new()), format);
         assert_eq!((exported.changes, exported.truncated), (12_345, false));
@@ -123,8 +119,7 @@ fn more_than_ten_thousand_come_out_whole() {
 
 #[test]
 fn progress_is_reported_every_thousand_and_at_the_end() {
-    let database = filled(2_500);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(2_500).connected();
     let told = Mutex::new(vec![]);
     let export = Export::new(Filter::new()).progress(|changes| told.lock().unwrap().push(changes));
     write(conn, export, ExportFormat::Ndjson);
@@ -133,8 +128,7 @@ fn progress_is_reported_every_thousand_and_at_the_end() {
 
 #[test]
 fn progress_of_an_empty_export_is_reported_once() {
-    let database = filled(0);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut filled(0).connected();
     let mut told = vec![];
     let export = Export::new(Filter::new()).progress(|changes| told.push(changes));
     write(conn, export, ExportFormat::Csv);
@@ -182,8 +176,7 @@ fn varied(conn: &mut PgConnection) {
 
 #[test]
 fn an_export_gives_what_the_pages_of_the_timeline_give_in_their_order() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     varied(conn);
     let from = timeline(Filter::new())
         .limit(200)
@@ -285,8 +278,7 @@ impl Write for Meanwhile<'_> {
 #[test]
 fn changes_committed_during_an_export_are_not_in_it() {
     for format in FORMATS {
-        let database = filled(3_000);
-        let conn = &mut database.connect();
+        let (database, conn) = &mut filled(3_000).connected();
         let mut out = Meanwhile {
             database: &database,
             out: vec![],
@@ -305,8 +297,7 @@ fn changes_committed_during_an_export_are_not_in_it() {
 
 #[test]
 fn changes_committed_between_two_calls_of_the_progress_callback_are_not_in_it() {
-    let database = filled(2_000);
-    let conn = &mut database.connect();
+    let (database, conn) = &mut filled(2_000).connected();
     let mut other = database.connect();
     let export = Export::new(Filter::new()).limit(2_000).progress(|changes| {
         run(

@@ -250,8 +250,7 @@ fn a_refusal_in_a_transaction_is_not_reported_as_a_missing_schema() {
     assert_eq!(refused.class(), ErrorClass::SetUp);
     run(conn, "RESET ROLE; DROP ROLE forms_stranger");
 
-    let database = Database::empty();
-    let empty = &mut database.connect();
+    let (_, empty) = &mut Database::empty().connected();
     let missing =
         empty.transaction::<(), Error, _>(|conn| timeline(Filter::new()).page(conn).map(|_| ()));
     let missing = missing.unwrap_err();

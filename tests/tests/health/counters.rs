@@ -1,7 +1,7 @@
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext, AuditExt, Counters, Error, Protection, models, post};
-use threadline_tests::{Database, run, value};
+use threadline::{ActorRef, AuditContext, Counters, Protection, models, post};
+use threadline_tests::{Database, assert_value, run, run_under};
 
 use super::{USERS, User, found, health};
 
@@ -32,11 +32,7 @@ fn waiting_posted_and_unattributed_changes_are_counted() {
         run(conn, &format!("INSERT INTO users VALUES ({id}, 'x')"));
     }
     let context = AuditContext::new(ActorRef::user(7).unwrap());
-    conn.audited_transaction::<_, Error, _>(&context, |conn| {
-        run(conn, "UPDATE users SET email = 'y'");
-        Ok(())
-    })
-    .unwrap();
+    run_under(conn, &context, "UPDATE users SET email = 'y'");
     let waiting = counters(conn);
     assert_eq!(waiting.entries_waiting, 6);
     assert!(waiting.oldest_waiting.unwrap() > begun);
@@ -112,8 +108,7 @@ fn a_journal_that_nobody_posts_is_a_warning_and_no_alarm() {
 /// Monitoring runs as the application or as a reader.
 #[test]
 fn the_application_and_readers_of_a_protected_audit_may_ask() {
-    let database = Database::new();
-    let admin = &mut database.connect();
+    let (database, admin) = &mut Database::new().connected();
     let [owner, app, reader] =
         ["owner", "app", "reader"].map(|role| format!("{}_{role}", database.name()));
     run(admin, USERS);
@@ -145,10 +140,7 @@ fn the_application_and_readers_of_a_protected_audit_may_ask() {
         );
         run(admin, "SELECT threadline.audit('users')");
     }
-    assert_eq!(
-        value(admin, "SELECT count(*) FROM users").as_deref(),
-        Some("1")
-    );
+    assert_value(admin, "SELECT count(*) FROM users", "1");
     run(
         admin,
         &format!("DROP OWNED BY {app} CASCADE; DROP OWNED BY {reader}"),

@@ -65,8 +65,7 @@ fn a_newer_schema_is_no_alarm() {
 
 #[test]
 fn a_model_without_its_table_is_named() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let models = threadline::models![User];
     assert_eq!(
         found(&models.health(conn).unwrap()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use threadline::{FindingCode, post};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, rows, run, value};
 
 use super::{USERS, health};
 
@@ -73,10 +73,9 @@ fn each_query_for_postgres_exporter_runs_and_has_the_declared_columns() {
 
 #[test]
 fn metrics_are_the_counters_of_the_health_check() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let nothing = "SELECT changes_total, entries_waiting, oldest_waiting_seconds, last_posting_seconds, oldest_change_seconds FROM threadline.metrics";
-    assert_eq!(rows(conn, nothing), ["0 | 0 | 0 | NULL | NULL"]);
+    assert_rows(conn, nothing, ["0 | 0 | 0 | NULL | NULL"]);
     run(conn, USERS);
     run(
         conn,
@@ -87,14 +86,12 @@ fn metrics_are_the_counters_of_the_health_check() {
         conn,
         "INSERT INTO users VALUES (3, 'x'); UPDATE threadline.journal SET captured_at = captured_at - interval '1 hour'",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT schema_version = (SELECT max(version) FROM threadline.schema_versions), audited_tables, changes_total, entries_waiting,
-                    oldest_waiting_seconds BETWEEN 3600 AND 4000, last_posting_seconds BETWEEN 0 AND 400, unattributed_transactions, recent_transactions
-             FROM threadline.metrics"
-        ),
-        ["true | 1 | 2 | 1 | true | true | 1 | 1"]
+    assert_rows(
+        conn,
+        "SELECT schema_version = (SELECT max(version) FROM threadline.schema_versions), audited_tables, changes_total, entries_waiting,
+                oldest_waiting_seconds BETWEEN 3600 AND 4000, last_posting_seconds BETWEEN 0 AND 400, unattributed_transactions, recent_transactions
+         FROM threadline.metrics",
+        ["true | 1 | 2 | 1 | true | true | 1 | 1"],
     );
 }
 

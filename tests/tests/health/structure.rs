@@ -168,8 +168,7 @@ fn tables_from_a_dump_are_found() {
     let (database, conn) = &mut Database::with("CREATE TABLE before (id int PRIMARY KEY)");
     run(conn, USERS);
     run(conn, "SELECT threadline.audit('users'); DROP TABLE before");
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     let models = threadline::models![User];
     assert_eq!(found(&models.health(conn).unwrap()), [""; 0]);
     run(conn, "ALTER TABLE users DISABLE TRIGGER ALL");

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use threadline::{
     Audited, Cursor, ErrorKind, History, Moved, Referring, TimelineEntry, purge, unmasked,
 };
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_contains, assert_value, run, value};
 
 use super::{User, users};
 
@@ -533,8 +533,7 @@ fn redacted_columns_stay_redacted_in_the_history_of_another_record() {
 
 #[test]
 fn a_column_masked_when_recorded_gives_no_reference() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     // Key 0 looks like the placeholder of a number.
     run(conn, CLUB);
     run(conn, "INSERT INTO users VALUES (0, 'zero'), (42, 'a')");
@@ -626,10 +625,7 @@ fn an_associated_history_after_a_purge_shows_the_remaining_changes() {
     run(conn, "DELETE FROM posts WHERE id = 3");
     run(conn, "SELECT threadline.post_all()");
     purge(conn).unwrap();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.kept_images").as_deref(),
-        Some("5")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.kept_images", "5");
     assert_history(
         conn,
         42,
@@ -685,8 +681,7 @@ fn rows_that_went_without_a_record_of_each_end_with_the_truncate() {
 /// have the key.
 #[test]
 fn rows_that_refer_to_a_period_are_not_looked_for_under_its_key() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let version = value(conn, "SELECT current_setting('server_version_num')").unwrap();
     if version.parse::<i32>().unwrap() < 180_000 {
         return;
@@ -703,8 +698,8 @@ fn rows_that_refer_to_a_period_are_not_looked_for_under_its_key() {
     let history = History::by_name("rates".to_owned(), key.into());
     let error = history.with(paths(&["uses"])).load(conn).unwrap_err();
     let error = error.to_string();
-    assert!(
-        error.contains("no foreign key of uses refers to the primary key of rates"),
-        "{error}"
+    assert_contains(
+        &error,
+        "no foreign key of uses refers to the primary key of rates",
     );
 }

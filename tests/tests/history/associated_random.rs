@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use threadline::{History, Moved};
-use threadline_tests::{Database, Dice, rows, run, value};
+use threadline_tests::{Database, Dice, assert_value, rows, run};
 
 use super::User;
 
@@ -183,8 +183,7 @@ fn act(conn: &mut PgConnection, dice: &mut Dice) {
 
 #[test]
 fn associated_rows_agree_with_a_replay() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let mut shown = 0;
     for seed in 1..=12 {
         let dice = &mut Dice::new(seed);
@@ -227,8 +226,5 @@ fn associated_rows_agree_with_a_replay() {
         }
     }
     assert!(shown > 1000, "{shown}");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.journal", "0");
 }

@@ -1,8 +1,7 @@
 //! A change in its printed form.
 
-use diesel::prelude::*;
-use threadline::{ActorRef, AuditChange, AuditContext, AuditExt, Audited, Filter, timeline};
-use threadline_tests::{rolled_back_with, run};
+use threadline::{ActorRef, AuditChange, AuditContext, Audited, Filter, timeline};
+use threadline_tests::{rolled_back_with, run, run_under};
 
 diesel::table! {
     notes (book, page) { book -> Text, page -> Int4, body -> Nullable<Text>, }
@@ -29,10 +28,7 @@ fn a_change_reads_as_a_person_would_say_it() {
         conn,
         r"INSERT INTO notes VALUES ('a', 1, E'line\nline \x1b[31m', 1.50)",
     );
-    conn.audited_transaction(&context, |conn| {
-        diesel::sql_query("UPDATE notes SET body = NULL, price = 2.5").execute(conn)
-    })
-    .unwrap();
+    run_under(conn, &context, "UPDATE notes SET body = NULL, price = 2.5");
     run(
         conn,
         "BEGIN; SELECT set_config('threadline.context', extract(epoch FROM now()) || ' garbage', true); UPDATE notes SET body = ''",

@@ -18,8 +18,7 @@ struct Note {
 
 #[test]
 fn of_a_table_that_was_never_audited_it_is_an_error() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let error = Note::history_of(conn, 1).unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::NoSuchTable { .. }),

@@ -9,8 +9,8 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, BlockingConnection, Filter, timeline};
+use threadline_tests::Database;
 use threadline_tests::models::{MEMBERS, Member, audited, members};
-use threadline_tests::{Database, run};
 
 struct Counting {
     inner: PgConnection,
@@ -85,9 +85,7 @@ impl LoadConnection for Counting {
 
 #[test]
 fn a_connection_of_ones_own_writes_and_reads_the_audit() {
-    let database = Database::new();
-    let setup = &mut database.connect();
-    run(setup, MEMBERS);
+    let (database, setup) = &mut Database::with(MEMBERS);
     audited().install(setup).unwrap();
     let conn = &mut Counting::establish(&database.url()).unwrap();
 

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use serde_json::json;
-use threadline::{ActorRef, AuditContext, AuditExt, Audited, Operation, Unavailable};
-use threadline_tests::{Database, rolled_back_with, run, value};
+use threadline::{ActorRef, AuditContext, Audited, Operation, Unavailable};
+use threadline_tests::{Database, rolled_back_with, run, run_under, value};
 
 mod schema {
     diesel::table! {
@@ -49,23 +49,18 @@ fn load(conn: &mut PgConnection, id: i32) -> User {
 #[test]
 fn a_history_is_newest_first_with_actor_and_redacted_values() {
     let conn = &mut rolled_back_with(USERS);
-    conn.audited_transaction(&as_user(1), |conn| {
-        diesel::sql_query("INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret', 1.10)")
-            .execute(conn)
-    })
-    .unwrap();
+    run_under(
+        conn,
+        &as_user(1),
+        "INSERT INTO users VALUES (1, 'Ada', 'ada@example.com', 's3cret', 1.10)",
+    );
     let user = load(conn, 1);
-    conn.audited_transaction(&as_user(2), |conn| {
-        diesel::sql_query(
-            "UPDATE users SET name = 'Ada L.', email = 'l@example.com', balance = 12.50",
-        )
-        .execute(conn)
-    })
-    .unwrap();
-    conn.audited_transaction(&as_user(3), |conn| {
-        diesel::sql_query("DELETE FROM users").execute(conn)
-    })
-    .unwrap();
+    run_under(
+        conn,
+        &as_user(2),
+        "UPDATE users SET name = 'Ada L.', email = 'l@example.com', balance = 12.50",
+    );
+    run_under(conn, &as_user(3), "DELETE FROM users");
 
     let history = user.history(conn).unwrap();
     assert_eq!(history, threadline::history(conn, &user).unwrap());

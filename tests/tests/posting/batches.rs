@@ -1,6 +1,6 @@
 //! What posting does for a whole batch gives the same result as for each entry alone.
 
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_value, rows, run, value};
 
 /// Posting guesses that an update changes the columns that the newest one of its table changed.
 #[test]
@@ -116,10 +116,7 @@ fn a_context_that_cannot_be_read_changes_no_other_transaction() {
     const RECORDED: &str = "SELECT actor_type, actor_id, actor_origin, remote_ip, context_error FROM threadline.audit_transactions ORDER BY id";
     let waiting = rows(conn, RECORDED);
     assert_eq!(waiting, expected);
-    assert_eq!(
-        value(conn, "SELECT threadline.post()").as_deref(),
-        Some("8")
-    );
+    assert_value(conn, "SELECT threadline.post()", "8");
     assert_eq!(rows(conn, RECORDED), waiting);
     // Without one that cannot be read, they are read all at once.
     run(conn, &writes[0].replace("(0)", "(100)"));
@@ -137,10 +134,7 @@ fn a_call_passes_few_times_over_what_waits() {
     // A session also counts what it has not reported yet of earlier transactions.
     let conn = &mut database.connect();
     run(conn, "BEGIN");
-    assert_eq!(
-        value(conn, "SELECT threadline.post(100)").as_deref(),
-        Some("100")
-    );
+    assert_value(conn, "SELECT threadline.post(100)", "100");
     let read: u32 = value(
         conn,
         "SELECT pg_stat_get_xact_tuples_returned('threadline.journal'::regclass)",

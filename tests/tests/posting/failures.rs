@@ -2,7 +2,7 @@ use std::thread;
 
 use diesel::prelude::*;
 use threadline::{Worker, post};
-use threadline_tests::{Database, rows, run, through_a_timeout, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, through_a_timeout, value};
 
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');";
@@ -22,17 +22,15 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
     post(conn).unwrap();
     let waiting = threadline::waiting(conn).unwrap();
     assert_eq!((waiting.entries, waiting.set_aside), (0, 1));
-    assert_eq!(
-        rows(conn, "SELECT code, fix FROM threadline.posting_drift()"),
-        ["entries-set-aside | SELECT threadline.post_again();"]
+    assert_rows(
+        conn,
+        "SELECT code, fix FROM threadline.posting_drift()",
+        ["entries-set-aside | SELECT threadline.post_again();"],
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT max(position) - count(*) FROM threadline.ledger_changes"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT max(position) - count(*) FROM threadline.ledger_changes",
+        "0",
     );
     run(
         conn,
@@ -40,13 +38,10 @@ fn an_entry_that_cannot_be_posted_is_set_aside_and_keeps_no_other_waiting() {
     );
     run(conn, "SELECT threadline.post_again()");
     post(conn).unwrap();
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(DISTINCT record_key) FROM threadline.ledger_changes"
-        )
-        .as_deref(),
-        Some("50")
+    assert_value(
+        conn,
+        "SELECT count(DISTINCT record_key) FROM threadline.ledger_changes",
+        "50",
     );
 }
 
@@ -59,9 +54,10 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
     }
     post(conn).unwrap();
     run(conn, "ALTER SEQUENCE threadline.entry_ids RESTART");
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.posting_drift()"),
-        ["sequence-behind"]
+    assert_rows(
+        conn,
+        "SELECT code FROM threadline.posting_drift()",
+        ["sequence-behind"],
     );
     run(
         conn,
@@ -69,36 +65,22 @@ fn ids_that_start_again_fail_no_write_and_lose_nothing() {
          UPDATE items SET name = 'after'; DELETE FROM items WHERE id = 3; COMMIT",
     );
     post(conn).unwrap();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("0")
-    );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_id, string_agg(left(op, 1), '' ORDER BY id) FROM threadline.changes GROUP BY actor_id, key ORDER BY 1, 2"
-        ),
+    assert_value(conn, "SELECT count(*) FROM threadline.journal", "0");
+    assert_rows(
+        conn,
+        "SELECT actor_id, string_agg(left(op, 1), '' ORDER BY id) FROM threadline.changes GROUP BY actor_id, key ORDER BY 1, 2",
         [
             "1 | u", "1 | u", "1 | u", "1 | u", "1 | ud", "NULL | i", "NULL | i", "NULL | i",
-            "NULL | i", "NULL | i"
-        ]
+            "NULL | i", "NULL | i",
+        ],
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.posting_drift()"),
-        [""; 0]
-    );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.chain_drift('items')"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.posting_drift()", []);
+    assert_rows(conn, "SELECT code FROM threadline.chain_drift('items')", []);
     run(
         conn,
         "ALTER SEQUENCE threadline.entry_ids RESTART; SELECT threadline.refresh('items')",
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.posting_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.posting_drift()", []);
 }
 
 /// Terminated at any point, as when the application is restarted.
@@ -187,12 +169,10 @@ fn a_poster_that_is_killed_loses_and_doubles_nothing() {
         killed.join().unwrap();
     }
     post(conn).unwrap();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT count(*), count(DISTINCT record_key), max(position) FROM threadline.ledger_changes"
-        ),
-        ["6000 | 6000 | 6000"]
+    assert_rows(
+        conn,
+        "SELECT count(*), count(DISTINCT record_key), max(position) FROM threadline.ledger_changes",
+        ["6000 | 6000 | 6000"],
     );
 }
 

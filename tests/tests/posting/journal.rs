@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use threadline_tests::{Database, rolled_back_with, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rolled_back_with, rows, run, value};
 
 const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, at timestamptz, day date);
     SELECT threadline.audit('items');";
@@ -65,10 +65,7 @@ fn instants_are_recorded_in_utc_whatever_the_session_is_in() {
             ]
         );
     }
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.chain_drift('items')"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.chain_drift('items')", []);
 }
 
 #[test]
@@ -78,15 +75,13 @@ fn a_column_added_later_is_recorded_at_once_where_nothing_is_redacted() {
              UPDATE items SET n = 5, span = '1 day 2 hours', j = '{{\"a\":1}}';
              ALTER TABLE items RENAME n TO number; UPDATE items SET number = 6"
         ));
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT changed_to FROM threadline.changes WHERE op = 'update' ORDER BY id",
         [
             r#"{"j": "{\"a\":1}", "n": 5, "span": "1 day 02:00:00"}"#,
-            r#"{"number": 6}"#
-        ]
+            r#"{"number": 6}"#,
+        ],
     );
 }
 
@@ -99,21 +94,16 @@ fn a_change_of_ignored_columns_alone_leaves_no_record() {
          INSERT INTO posts VALUES (1, 'a'); UPDATE posts SET score = score + 1, hot_rank = 0.5;
          UPDATE posts SET title = 'b', score = score + 1; UPDATE posts SET score = 9; DELETE FROM posts",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, changed_from, changed_to, row_data FROM threadline.changes ORDER BY id",
         [
             r#"insert | NULL | NULL | {"id": 1, "score": 0, "title": "a", "hot_rank": null}"#,
             r#"update | {"score": 1, "title": "a"} | {"score": 2, "title": "b"} | NULL"#,
             r#"delete | NULL | NULL | {"id": 1, "score": 9, "title": "b", "hot_rank": 0.5}"#,
-        ]
+        ],
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.table_drift('posts')"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.table_drift('posts')", []);
     for (wrong, said) in [
         ("ARRAY['id']", "cannot be ignored"),
         ("ARRAY['clicks']", "has no column clicks"),
@@ -143,10 +133,7 @@ fn a_bulk_write_needs_no_temporary_files() {
         conn,
         "INSERT INTO items SELECT k, repeat('x', 200) FROM generate_series(1, 30000) AS k; UPDATE items SET name = 'y'; DELETE FROM items",
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-        Some("90000")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.journal", "90000");
 }
 
 #[test]
@@ -188,13 +175,11 @@ fn no_function_hides_an_error_of_the_server() {
     let conn = &mut rolled_back_with(
         "CREATE TABLE secrets (id int PRIMARY KEY, name text, pin int); SELECT threadline.audit('secrets', mask => '{pin}')",
     );
-    assert_eq!(
-        rows(
-            conn,
-            r"SELECT proname FROM pg_proc
-              WHERE pronamespace = 'threadline'::regnamespace AND prosrc ~* 'when\s+others'
-                AND prosrc !~ 'WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN\s+RAISE;(\s+--[^\n]*)?\s+WHEN OTHERS'"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        r"SELECT proname FROM pg_proc
+          WHERE pronamespace = 'threadline'::regnamespace AND prosrc ~* 'when\s+others'
+            AND prosrc !~ 'WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN\s+RAISE;(\s+--[^\n]*)?\s+WHEN OTHERS'",
+        [],
     );
 }

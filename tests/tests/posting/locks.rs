@@ -1,6 +1,6 @@
 use diesel::Connection;
 use threadline::Protection;
-use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration};
+use threadline_tests::{Database, NEWEST, NEXT, assert_rows, rows, run, schema_migration};
 
 const ITEMS: &str =
     "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items');";
@@ -98,21 +98,17 @@ fn another_keep_alone_locks_nothing_that_a_writer_waits_for() {
         conn,
         "BEGIN; SELECT threadline.audit('items', keep => '1 year')",
     );
-    assert_eq!(rows(conn, LOCKS), [""; 0]);
+    assert_rows(conn, LOCKS, []);
     run(&mut database.connect(), "INSERT INTO items VALUES (1, 'a')");
 }
 
 #[test]
 fn an_upgrade_locks_the_journal_and_no_table() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, &schema_migration(0, NEWEST).up);
     run(conn, ITEMS);
-    run(
-        conn,
-        &format!("BEGIN; {}", schema_migration(NEWEST, NEXT).up),
-    );
-    assert_eq!(rows(conn, LOCKS), [""; 0]);
+    run(conn, &format!("BEGIN; {}", schema_migration(NEWEST, NEXT).up));
+    assert_rows(conn, LOCKS, []);
     let locked = rows(conn, OF_THE_AUDIT);
     assert!(
         locked.contains(&"journal AccessExclusiveLock".to_owned()),
@@ -128,7 +124,7 @@ fn protect_locks_the_audit_and_no_table() {
     let protection = Protection::of_owner(owner).application(app);
     let rolled_back = conn.transaction(|conn| {
         protection.apply(conn).unwrap();
-        assert_eq!(rows(conn, LOCKS), [""; 0]);
+        assert_rows(conn, LOCKS, []);
         let locked = rows(conn, OF_THE_AUDIT);
         assert!(
             locked.contains(&"journal AccessExclusiveLock".to_owned()),

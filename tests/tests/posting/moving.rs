@@ -3,7 +3,7 @@ use std::thread;
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, record_action};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
 const ITEMS: &str = "
     CREATE TABLE items (id int PRIMARY KEY, name text, n int NOT NULL DEFAULT 0, at timestamptz);
@@ -76,7 +76,7 @@ fn own_uncommitted_changes_are_seen_and_never_posted_by_others() {
     run(conn, ITEMS);
     run(conn, "BEGIN; INSERT INTO items VALUES (1, 'a')");
     let recorded = "SELECT count(*) FROM threadline.changes";
-    assert_eq!(value(conn, recorded).as_deref(), Some("1"));
+    assert_value(conn, recorded, "1");
     assert_eq!(
         value(conn, "SELECT threadline.post()").as_deref(),
         Some("0"),
@@ -84,7 +84,7 @@ fn own_uncommitted_changes_are_seen_and_never_posted_by_others() {
     );
     assert_eq!(threadline::post(poster).unwrap(), 0);
     run(conn, "ROLLBACK");
-    assert_eq!(value(conn, recorded).as_deref(), Some("0"));
+    assert_value(conn, recorded, "0");
 }
 
 /// Writers with savepoints and rollbacks, two workers, and one follower by position the
@@ -173,10 +173,7 @@ fn positions_have_no_gap_and_a_follower_has_each_change_once_and_in_order() {
             .collect();
         assert!(ids.is_sorted() && !ids.is_empty(), "{key}: {ids:?}");
     }
-    assert_eq!(
-        rows(conn, "SELECT * FROM threadline.chain_drift('items')"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT * FROM threadline.chain_drift('items')", []);
 }
 
 #[test]
@@ -213,8 +210,7 @@ fn a_dump_with_a_full_journal_restores_to_the_same_history() {
     write(conn);
     run(conn, "SELECT threadline.post(20)");
     let before = everything(conn);
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     assert_eq!(everything(conn), before);
     threadline::post(conn).unwrap();
     assert_eq!(everything(conn), before);

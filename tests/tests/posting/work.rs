@@ -85,8 +85,7 @@ fn fill_journal(conn: &mut PgConnection, entries: u32) {
 
 #[test]
 fn far_behind_a_call_moves_more() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     fill_journal(conn, 110_000);
     assert_eq!(number(conn, "SELECT threadline.post()"), 11_000);
     assert_eq!(number(conn, "SELECT threadline.post(7)"), 7);
@@ -95,8 +94,7 @@ fn far_behind_a_call_moves_more() {
 
 #[test]
 fn a_worker_can_be_stopped_between_batches() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     fill_journal(conn, 20_001);
     let mut turns = Vec::new();
     Worker::new().run(
@@ -211,8 +209,7 @@ fn a_write_takes_no_slower_path_after_a_dump_of_a_table_with_a_dropped_column() 
          CREATE TABLE secrets (LIKE items INCLUDING ALL); ALTER TABLE secrets ADD gone text; ALTER TABLE secrets DROP gone;
          SELECT threadline.audit('items', plain => '{pin}'), threadline.audit('secrets', mask => '{pin}')",
     );
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     for (table, capture) in [("items", "capture_1"), ("secrets", "capture_2")] {
         let write = format!(
             "INSERT INTO {table} SELECT i, 'a', 'b' FROM generate_series(1, 50) AS i; UPDATE {table} SET name = 'b'; DELETE FROM {table}"
@@ -258,8 +255,7 @@ fn the_first_write_of_a_connection_reads_the_types_of_plain_columns_at_once() {
 
 #[test]
 fn an_action_after_changes_reads_only_what_was_written_last() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     fill_journal(conn, 20_000);
     let conn = &mut database.connect();
     run(

@@ -139,8 +139,7 @@ fn every_filter_finds_what_it_asks_for_newest_first() {
 
 #[test]
 fn actions_come_in_pages_while_others_are_recorded() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     // Of one statement, and so of one time.
     run(
         conn,

@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 use diesel::prelude::*;
 use threadline::Models;
 use threadline_test_server::AtEnd;
-use threadline_tests::{Database, Server, rows, run, scratch_dir, value};
+use threadline_tests::{
+    Database, Server, assert_rows, assert_value, rows, run, scratch_dir, value,
+};
 
 const TABLES: &str = "
     CREATE TABLE plain (id bigint PRIMARY KEY, gone text, n int NOT NULL DEFAULT 0, at timestamptz DEFAULT now());
@@ -221,20 +223,18 @@ impl History {
             after.transactions[..self.transactions.len()],
             self.transactions
         );
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT count(*) = count(DISTINCT id), count(*) = max(position), count(*) = count(DISTINCT position) FROM threadline.ledger_changes"
-            ),
-            ["true | true | true"]
+        assert_rows(
+            conn,
+            "SELECT count(*) = count(DISTINCT id), count(*) = max(position), count(*) = count(DISTINCT position) FROM threadline.ledger_changes",
+            ["true | true | true"],
         );
         let recorded = "SELECT string_agg(c::text, '') FROM threadline.ledger_changes AS c";
         assert!(!value(conn, recorded).unwrap().contains("secret"));
         let generated = "SELECT bool_and(row_data ->> 'shout' = 'ADA') FROM threadline.changes WHERE table_name = 'redacted' AND op = 'insert'";
-        assert_eq!(value(conn, generated).as_deref(), Some("true"));
+        assert_value(conn, generated, "true");
         // One value has one hash, before and after.
         let tokens = "SELECT count(DISTINCT row_data ->> 'ssn') FROM threadline.changes WHERE table_name = 'people' AND op = 'insert'";
-        assert_eq!(value(conn, tokens).as_deref(), Some("1"));
+        assert_value(conn, tokens, "1");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use threadline_tests::{Database, rows, run, scratch_dir, value};
+use threadline_tests::{
+    Database, assert_contains, assert_rows, assert_value, rows, run, scratch_dir, value,
+};
 
 use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
 
@@ -25,17 +27,11 @@ fn a_load_in_a_suspended_session_is_not_recorded() {
         &["--dbname", &url, "-q", "-v", "ON_ERROR_STOP=1", "-f", &load],
     );
     let conn = &mut migrated.connect();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM redacted").as_deref(),
-        Some("4")
-    );
-    assert_eq!(rows(conn, "SELECT * FROM threadline.changes"), [""; 0]);
+    assert_value(conn, "SELECT count(*) FROM redacted", "4");
+    assert_rows(conn, "SELECT * FROM threadline.changes", []);
     assert_eq!(found(conn), ["capture-suspended"]);
     run(conn, "UPDATE redacted SET name = 'recorded' WHERE id = 1");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "1");
 }
 
 /// With its history: the audit of the migrated database is replaced by that of the dump.
@@ -114,10 +110,7 @@ fn a_load_that_is_recorded_loses_no_change_and_keeps_nobody_from_posting() {
         let dump = club.dump(&["--format=custom"]);
         let error = pg_restore(migrated.server(), &migrated.url(), &dump, arguments).unwrap_err();
         for table in ["audited_tables", "hash_keys", "posting"] {
-            assert!(
-                error.contains(&format!("COPY failed for table \"{table}\"")),
-                "{error}"
-            );
+            assert_contains(&error, &format!("COPY failed for table \"{table}\""));
         }
         let conn = &mut migrated.connect();
         let there = &mut club.database.connect();

@@ -1,7 +1,9 @@
 //! Only one schema of a dump.
 
 use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+use threadline_tests::{
+    Database, NEWEST, assert_contains, assert_rows, assert_value, run, schema_migration,
+};
 
 use super::club::{Club, POLICIES, RESTORED, SOUND, found, pg_restore, refresh_all};
 
@@ -23,19 +25,14 @@ fn the_applications_schema_alone_is_not_audited_until_somebody_says_so() {
         .collect();
     assert!(!errors.is_empty());
     for line in errors {
-        assert!(
-            line.contains("schema \"threadline\" does not exist"),
-            "{line}"
-        );
+        assert_contains(&line, "schema \"threadline\" does not exist");
     }
     let conn = &mut restored.connect();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM redacted").as_deref(),
-        Some("4")
-    );
-    assert_eq!(
-        rows(conn, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"),
-        [""; 0]
+    assert_value(conn, "SELECT count(*) FROM redacted", "4");
+    assert_rows(
+        conn,
+        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+        [],
     );
     run(
         conn,
@@ -43,10 +40,7 @@ fn the_applications_schema_alone_is_not_audited_until_somebody_says_so() {
     );
     run(conn, POLICIES);
     run(conn, "UPDATE redacted SET email = 'secret'");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("4")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "4");
     assert_eq!(found(conn), SOUND);
 }
 
@@ -118,6 +112,6 @@ fn the_application_and_then_the_audit_leave_a_gap_that_is_reported() {
     );
     let recorded =
         "SELECT count(*) FROM threadline.changes WHERE changed_to ->> 'name' = 'recorded'";
-    assert_eq!(value(conn, recorded).as_deref(), Some("4"));
+    assert_value(conn, recorded, "4");
     assert_eq!(found(conn), with("audit-interrupted"));
 }

@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use threadline::{Filter, timeline};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
 #[test]
 fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
@@ -23,17 +23,12 @@ fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
 
     database.own_server().restart_as_standby();
     let conn = &mut database.connect();
-    assert_eq!(
-        value(conn, "SELECT pg_is_in_recovery()::text").as_deref(),
-        Some("true")
-    );
+    assert_value(conn, "SELECT pg_is_in_recovery()::text", "true");
     // The two updates were never posted.
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, key ->> 'id' FROM threadline.changes ORDER BY id"
-        ),
-        ["insert | 1", "insert | 2", "update | 1", "update | 2"]
+    assert_rows(
+        conn,
+        "SELECT op, key ->> 'id' FROM threadline.changes ORDER BY id",
+        ["insert | 1", "insert | 2", "update | 1", "update | 2"],
     );
     assert_eq!(
         timeline(Filter::new().table("items"))
@@ -43,24 +38,23 @@ fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
             .len(),
         4
     );
-    assert_eq!(
-        rows(conn, "SELECT entries_waiting FROM threadline.metrics"),
-        ["2"]
+    assert_rows(
+        conn,
+        "SELECT entries_waiting FROM threadline.metrics",
+        ["2"],
     );
     let as_of = |instant: &str| {
         format!(
             "SELECT state, image ->> 'name' FROM threadline.record_as_of('items', '1', '{instant}')"
         )
     };
-    assert_eq!(rows(conn, &as_of(&between)), ["there | c"]);
-    assert_eq!(
-        rows(
-            conn,
-            &format!(
-                "SELECT image ->> 'name' FROM threadline.rows_as_of('items', '{between}') ORDER BY 1"
-            )
+    assert_rows(conn, &as_of(&between), ["there | c"]);
+    assert_rows(
+        conn,
+        &format!(
+            "SELECT image ->> 'name' FROM threadline.rows_as_of('items', '{between}') ORDER BY 1"
         ),
-        ["b", "c"]
+        ["b", "c"],
     );
     // It has had no message from a quiet primary since.
     let later = (after + TimeDelta::milliseconds(1)).to_rfc3339();
@@ -83,7 +77,7 @@ fn a_standby_answers_and_what_waited_is_posted_after_its_promotion() {
     }
 
     run(conn, "SELECT pg_promote()");
-    assert_eq!(rows(conn, "SELECT threadline.post()"), ["2"]);
+    assert_rows(conn, "SELECT threadline.post()", ["2"]);
     run(conn, "INSERT INTO items VALUES (3, 'e')");
-    assert_eq!(rows(conn, "SELECT count(*) FROM threadline.changes"), ["5"]);
+    assert_rows(conn, "SELECT count(*) FROM threadline.changes", ["5"]);
 }

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use threadline_tests::{Database, connect, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, connect, run, value};
 
 use super::club::{Club, SOUND, found, pg_restore, refresh_all};
 
@@ -157,16 +157,14 @@ fn the_ledger_is_replicated_too_and_the_sequences_are_set_right() {
         conn,
         "SELECT threadline.record_action('member.early', 'admin', 'grace'); INSERT INTO plain VALUES (500)",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name FROM threadline.actions ORDER BY id DESC LIMIT 1"
-        ),
-        ["member.early"]
+    assert_rows(
+        conn,
+        "SELECT name FROM threadline.actions ORDER BY id DESC LIMIT 1",
+        ["member.early"],
     );
     run(conn, "SELECT threadline.post()");
     let last = "SELECT key, actor_id FROM threadline.changes ORDER BY id DESC LIMIT 1";
-    assert_eq!(rows(conn, last), ["{\"id\": 500} | NULL"]);
+    assert_rows(conn, last, ["{\"id\": 500} | NULL"]);
 
     refresh_all(conn);
     assert_eq!(found(conn), SOUND);
@@ -176,7 +174,7 @@ fn the_ledger_is_replicated_too_and_the_sequences_are_set_right() {
     );
     run(conn, "INSERT INTO later VALUES (1, '1234')");
     let tables = "SELECT count(DISTINCT table_name) FROM threadline.changes";
-    assert_eq!(value(conn, tables).as_deref(), Some("6"));
+    assert_value(conn, tables, "6");
     assert_eq!(found(conn), SOUND);
 }
 

@@ -1,6 +1,6 @@
 //! A restore of the whole database keeps everything that was recorded.
 
-use threadline_tests::{Database, connect, rows, run, scratch_dir, value};
+use threadline_tests::{Database, assert_rows, connect, run, scratch_dir, value};
 
 use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
 
@@ -133,13 +133,11 @@ fn on_another_server_transaction_ids_begin_again_and_mislead_nobody() {
     );
     let history = "SELECT coalesce(row_data -> 'n', changed_to -> 'n', changed_to -> 'count') FROM threadline.changes
         WHERE table_name = 'plain' AND key = '{\"id\": 1}' ORDER BY id";
-    assert_eq!(rows(conn, history), ["0", "1", "70"]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT renamed_at > (SELECT max(captured_at) FROM threadline.changes WHERE changed_to ? 'n') FROM threadline.renamed_columns"
-        ),
-        ["true"]
+    assert_rows(conn, history, ["0", "1", "70"]);
+    assert_rows(
+        conn,
+        "SELECT renamed_at > (SELECT max(captured_at) FROM threadline.changes WHERE changed_to ? 'n') FROM threadline.renamed_columns",
+        ["true"],
     );
     assert_eq!(found(conn), SOUND);
 }

@@ -1,7 +1,7 @@
 //! The cost of a batch of a purge: proportional to what it removes, not to what is kept.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_value, run, value};
 
 /// A tenth of 30,000 old changes is of `orders`, the only table with a retention; each
 /// has an action.
@@ -105,9 +105,7 @@ fn a_purge_of_much_reads_in_proportion_to_what_it_removes() {
 
 #[test]
 fn an_image_is_written_once_where_a_purge_takes_several_batches() {
-    let database = Database::new();
-    let conn = &mut database.connect();
-    run(conn, HISTORY);
+    let (_, conn) = &mut Database::with(HISTORY);
     run(
         conn,
         "INSERT INTO threadline.ledger_transactions (id, xact_id, occurred_at, opened_at, actor_origin, session_user_name)
@@ -131,9 +129,10 @@ fn an_image_is_written_once_where_a_purge_takes_several_batches() {
         );
         let records = value(conn, "(SELECT count(*) FROM threadline.kept_images)");
         assert_eq!(written, records);
-        assert_eq!(
-            value(conn, "(SELECT image FROM threadline.kept_images WHERE record_key = '7')").as_deref(),
-            Some("{\"amount\": 49}")
+        assert_value(
+            conn,
+            "(SELECT image FROM threadline.kept_images WHERE record_key = '7')",
+            "{\"amount\": 49}",
         );
         Ok(())
     })

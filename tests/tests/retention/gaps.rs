@@ -2,7 +2,7 @@
 //! posted, truncations of unknown rows, gaps in the audit, other keys and other policies.
 
 use diesel::PgConnection;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
 use crate::{KEPT, age};
 
@@ -50,10 +50,7 @@ fn a_transaction_stays_as_long_as_an_entry_of_it_waits() {
                  SELECT (jsonb_populate_record(NULL::threadline.unposted, to_jsonb(a) || '{\"error\": \"x\", \"set_aside_at\": \"2020-01-01\"}')).* FROM aside AS a",
             );
         }
-        assert_eq!(
-            value(conn, "SELECT threadline.purge()").as_deref(),
-            Some("1")
-        );
+        assert_value(conn, "SELECT threadline.purge()", "1");
         run(conn, "SELECT threadline.post_again()");
         run(conn, "SELECT threadline.post()");
         assert_eq!(
@@ -85,12 +82,10 @@ fn a_held_record_does_not_return_when_a_truncate_of_unknown_rows_is_purged() {
     assert_eq!(before.len(), 1);
     for at_most in [2, 9] {
         purge_all(conn, at_most);
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT op, record_key FROM threadline.audit_changes ORDER BY id"
-            ),
-            ["I | 1", "I | 2", "I | 2"]
+        assert_rows(
+            conn,
+            "SELECT op, record_key FROM threadline.audit_changes ORDER BY id",
+            ["I | 1", "I | 2", "I | 2"],
         );
         assert_eq!(last_year(conn), before);
     }
@@ -100,9 +95,10 @@ fn a_held_record_does_not_return_when_a_truncate_of_unknown_rows_is_purged() {
     );
     purge_all(conn, 1);
     assert_eq!(last_year(conn), before);
-    assert_eq!(
-        rows(conn, "SELECT record_key, image FROM threadline.kept_images"),
-        ["2 | {\"id\": 2, \"amount\": 5}"]
+    assert_rows(
+        conn,
+        "SELECT record_key, image FROM threadline.kept_images",
+        ["2 | {\"id\": 2, \"amount\": 5}"],
     );
 }
 
@@ -125,10 +121,7 @@ fn a_record_does_not_return_between_the_batches_of_a_purge() {
         assert_eq!(last_year(conn), [""; 0]);
         run(conn, "SELECT threadline.purge(1)");
     }
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.kept_images").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.kept_images", "0");
 }
 
 /// In batches, and with images ahead.

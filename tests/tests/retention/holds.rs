@@ -1,5 +1,7 @@
-use threadline::{ActorRef, AuditContext, AuditExt, Hold, purge, release_hold};
-use threadline_tests::{Database, rows, run, value};
+use threadline::{ActorRef, AuditContext, Hold, purge, release_hold};
+use threadline_tests::{
+    Database, assert_contains, assert_rows, assert_value, rows, run, run_under, value,
+};
 
 use crate::{KEPT, age};
 
@@ -17,11 +19,11 @@ fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
             .correlation_id(correlation)
             .build()
             .unwrap();
-        conn.audited_transaction(&context, |conn| {
-            run(conn, &format!("INSERT INTO orders VALUES ({id}, 0)"));
-            Ok::<_, threadline::Error>(())
-        })
-        .unwrap();
+        run_under(
+            conn,
+            &context,
+            &format!("INSERT INTO orders VALUES ({id}, 0)"),
+        );
     }
     age(conn, "4 years");
     let record = Hold::new("lawsuit 17")
@@ -38,21 +40,16 @@ fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
         .place(conn)
         .unwrap();
     assert_eq!(purge(conn).unwrap(), 2);
-    assert_eq!(
-        rows(conn, LEFT),
-        ["I | 1", "U | 2", "U | 2", "I | 31", "I | 32"]
-    );
+    assert_rows(conn, LEFT, ["I | 1", "U | 2", "U | 2", "I | 31", "I | 32"]);
     assert_eq!(purge(conn).unwrap(), 0);
     release_hold(conn, actor, "closed").unwrap();
     assert_eq!(purge(conn).unwrap(), 1);
     release_hold(conn, record, "settled").unwrap();
     release_hold(conn, both, "closed").unwrap();
     assert_eq!(purge(conn).unwrap(), 4);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name, reason FROM threadline.audit_actions WHERE name IN ('audit.held', 'audit.released') ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT name, reason FROM threadline.audit_actions WHERE name IN ('audit.held', 'audit.released') ORDER BY id",
         [
             "audit.held | lawsuit 17",
             "audit.held | inquiry",
@@ -60,7 +57,7 @@ fn a_record_an_actor_and_a_correlation_are_kept_until_the_hold_ends() {
             "audit.released | closed",
             "audit.released | settled",
             "audit.released | closed",
-        ]
+        ],
     );
 }
 
@@ -81,12 +78,13 @@ fn a_hold_holds_under_any_spelling_of_the_key_and_refuses_what_is_none() {
         Hold::new("lawsuit").record(table, key).place(conn).unwrap();
     }
     assert_eq!(purge(conn).unwrap(), 2);
-    assert_eq!(
-        rows(conn, LEFT),
+    assert_rows(
+        conn,
+        LEFT,
         [
             "I | 1.5",
-            r#"I | ["1", "abababab-abab-abab-abab-abababababab"]"#
-        ]
+            r#"I | ["1", "abababab-abab-abab-abab-abababababab"]"#,
+        ],
     );
     let errors: Vec<_> = [
         ("prices", "nonsense"),
@@ -119,11 +117,7 @@ fn a_held_record_stays_held_under_the_keys_that_it_gets_later() {
         run(conn, "UPDATE orders SET id = 2 WHERE id = 1");
         run(conn, "UPDATE orders SET id = id + 1 WHERE id IN (2, 9)");
         let ada = AuditContext::new(ActorRef::user("ada").unwrap());
-        conn.audited_transaction(&ada, |conn| {
-            run(conn, "UPDATE orders SET amount = 1");
-            Ok::<_, threadline::Error>(())
-        })
-        .unwrap();
+        run_under(conn, &ada, "UPDATE orders SET amount = 1");
         age(conn, "4 years");
         let (held, goes) = if only_ada { (1, 6) } else { (4, 3) };
         assert_eq!(
@@ -141,10 +135,10 @@ fn a_held_record_stays_held_under_the_keys_that_it_gets_later() {
             purged += batch.parse::<i32>().unwrap();
         }
         assert_eq!(purged, goes);
-        assert_eq!(
-            value(conn, "SELECT count(*) FROM threadline.changes WHERE record_key = '3' AND actor_id = 'ada'")
-                .as_deref(),
-            Some("1")
+        assert_value(
+            conn,
+            "SELECT count(*) FROM threadline.changes WHERE record_key = '3' AND actor_id = 'ada'",
+            "1",
         );
     }
 }
@@ -162,10 +156,10 @@ fn a_hold_on_nothing_or_without_a_reason_is_refused() {
         (Hold::new("x").table("plain"), "was never audited"),
     ] {
         let error = hold.place(conn).unwrap_err().to_string();
-        assert!(error.contains(message), "{error}");
+        assert_contains(&error, message);
     }
     let error = release_hold(conn, 99, "x").unwrap_err().to_string();
-    assert!(error.contains("no hold 99 is in force"), "{error}");
+    assert_contains(&error, "no hold 99 is in force");
 }
 
 /// Held changes that come first do not prevent the removal of others, regardless of their
@@ -190,11 +184,9 @@ fn a_hold_keeps_only_what_it_names() {
         purged += batch.parse::<u64>().unwrap();
     }
     assert_eq!(purged, 21);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT count(*), bool_and(ended_at IS NOT NULL) FROM threadline.purges"
-        ),
-        ["2 | true"]
+    assert_rows(
+        conn,
+        "SELECT count(*), bool_and(ended_at IS NOT NULL) FROM threadline.purges",
+        ["2 | true"],
     );
 }

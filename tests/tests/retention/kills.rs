@@ -3,7 +3,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use diesel::PgConnection;
-use threadline_tests::{Database, RepeatingPsql, rows, run, value, wait_until};
+use threadline_tests::{Database, RepeatingPsql, assert_rows, rows, run, value, wait_until};
 
 use crate::{KEPT, age};
 
@@ -191,11 +191,9 @@ fn killed_at_any_point(images: &str) {
         ),
         [format!("{CHANGES} | true | {}", images)]
     );
-    assert_eq!(
-        rows(
-            &mut conn,
-            "SELECT code FROM threadline.chain_drift('orders')"
-        ),
-        [""; 0]
+    assert_rows(
+        &mut conn,
+        "SELECT code FROM threadline.chain_drift('orders')",
+        [],
     );
 }

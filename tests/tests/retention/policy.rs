@@ -1,6 +1,6 @@
 use diesel::prelude::*;
 use threadline::{ModelStatus, models};
-use threadline_tests::{Database, rolled_back_with, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rolled_back_with, run, value};
 
 use crate::Order;
 
@@ -28,26 +28,21 @@ fn the_retention_is_part_of_the_policy_and_rebuilds_nothing() {
     run(conn, "SELECT threadline.refresh('orders')");
     assert_eq!(status(conn), ModelStatus::Current);
     assert_eq!(value(conn, built), before);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT meta -> 'former_policy' ->> 'keep', meta -> 'policy' ->> 'keep'
-             FROM threadline.audit_actions WHERE name = 'audit.policy_changed' ORDER BY id"
-        ),
-        ["3 years | 10 years", "10 years | 3 years"]
+    assert_rows(
+        conn,
+        "SELECT meta -> 'former_policy' ->> 'keep', meta -> 'policy' ->> 'keep'
+         FROM threadline.audit_actions WHERE name = 'audit.policy_changed' ORDER BY id",
+        ["3 years | 10 years", "10 years | 3 years"],
     );
     // A policy change of another kind includes it.
     run(
         conn,
         "SELECT threadline.audit('orders', mask => ARRAY['amount'], keep => '4 years')",
     );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT policy ->> 'keep' FROM threadline.audited_tables"
-        )
-        .as_deref(),
-        Some("4 years")
+    assert_value(
+        conn,
+        "SELECT policy ->> 'keep' FROM threadline.audited_tables",
+        "4 years",
     );
 }
 
@@ -82,8 +77,5 @@ fn an_invalid_or_too_short_retention_is_refused() {
     );
     // A floor that is raised later applies to earlier policies, too.
     run(conn, "SELECT threadline.set_retention('5 years', NULL)");
-    assert_eq!(
-        rows(conn, "SELECT keep FROM threadline.kept_for"),
-        ["5 years"]
-    );
+    assert_rows(conn, "SELECT keep FROM threadline.kept_for", ["5 years"]);
 }

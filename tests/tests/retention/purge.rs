@@ -7,7 +7,9 @@ use threadline::{
     ActorRef, AuditContext, AuditExt, Audited, ErrorKind, FindingCode, Unavailable, models, purge,
     purge_preview, record_action,
 };
-use threadline_tests::{Database, now, rows, run, through_a_timeout, value};
+use threadline_tests::{
+    Database, assert_rows, assert_value, now, rows, run, run_under, through_a_timeout, value,
+};
 
 use crate::{KEPT, Order, age};
 
@@ -84,23 +86,18 @@ fn a_purge_removes_older_changes_and_keeps_every_answer_after_them() {
     findings.retain(|finding| finding.code != FindingCode::Unattributed);
     assert_eq!(findings, []);
     // Transactions were removed with their last change, and the run is on record.
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM threadline.audit_transactions AS x
-             WHERE NOT EXISTS (SELECT FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
-               AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id)"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audit_transactions AS x
+         WHERE NOT EXISTS (SELECT FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
+           AND NOT EXISTS (SELECT FROM threadline.audit_actions AS a WHERE a.transaction_id = x.id)",
+        "0",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT a.name, p.purged, p.transactions, p.ended_at IS NOT NULL, p.bytes > 0
-             FROM threadline.purges AS p JOIN threadline.audit_actions AS a ON a.id = p.action_id"
-        ),
-        ["audit.purged | 106 | 1 | true | true"]
+    assert_rows(
+        conn,
+        "SELECT a.name, p.purged, p.transactions, p.ended_at IS NOT NULL, p.bytes > 0
+         FROM threadline.purges AS p JOIN threadline.audit_actions AS a ON a.id = p.action_id",
+        ["audit.purged | 106 | 1 | true | true"],
     );
 }
 
@@ -130,23 +127,19 @@ fn an_interrupted_purge_answers_as_a_finished_one_and_goes_on() {
             thread::sleep(Duration::from_millis(5));
         }
         let mut purger = database.connect();
-        assert_eq!(
-            value(&mut purger, "SELECT threadline.purge(100)").as_deref(),
-            Some("100")
-        );
+        assert_value(&mut purger, "SELECT threadline.purge(100)", "100");
         assert!(Order::all_as_of(conn, old).is_err(), "batch {batch}");
     }
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.ledger_changes").as_deref(),
-        Some("750")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.ledger_changes",
+        "750",
     );
     assert_eq!(purge(conn).unwrap(), 750);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT purged, transactions, ended_at IS NOT NULL FROM threadline.purges"
-        ),
-        ["1050 | 21 | true"]
+    assert_rows(
+        conn,
+        "SELECT purged, transactions, ended_at IS NOT NULL FROM threadline.purges",
+        ["1050 | 21 | true"],
     );
     let at = now(conn);
     assert_eq!(all_as_of(conn, at).len(), 50);
@@ -166,16 +159,14 @@ fn writers_and_another_purger_are_not_kept_waiting() {
     assert_eq!(value(&mut other, "SELECT threadline.purge()"), None);
     run(&mut other, "UPDATE orders SET amount = 1");
     run(&mut other, "SELECT threadline.post()");
-    assert_eq!(
-        value(&mut other, "SELECT count(*) FROM threadline.ledger_changes").as_deref(),
-        Some("100")
+    assert_value(
+        &mut other,
+        "SELECT count(*) FROM threadline.ledger_changes",
+        "100",
     );
     run(conn, "COMMIT");
     assert_eq!(purge(conn).unwrap(), 40);
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audit_changes").as_deref(),
-        Some("50")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "50");
 }
 
 #[test]
@@ -222,14 +213,11 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')",
     );
     let grace = AuditContext::new(ActorRef::user("grace").unwrap());
-    conn.audited_transaction(&grace, |conn| {
-        run(
-            conn,
-            "INSERT INTO orders VALUES (1, 0); INSERT INTO notes VALUES (1)",
-        );
-        Ok::<_, threadline::Error>(())
-    })
-    .unwrap();
+    run_under(
+        conn,
+        &grace,
+        "INSERT INTO orders VALUES (1, 0); INSERT INTO notes VALUES (1)",
+    );
     conn.audited_transaction(&grace, |conn| {
         run(conn, "INSERT INTO orders VALUES (2, 0)");
         record_action(conn, "order.placed")
@@ -238,15 +226,13 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
     run(conn, "INSERT INTO orders VALUES (3, 0)");
     age(conn, "4 years");
     assert_eq!(purge(conn).unwrap(), 3);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT x.actor_id, count(c.id) FROM threadline.audit_transactions AS x
-             LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
-             WHERE x.opened_at < now() - interval '1 year'
-             GROUP BY x.id, x.actor_id ORDER BY x.id"
-        ),
-        ["grace | 1", "grace | 0"]
+    assert_rows(
+        conn,
+        "SELECT x.actor_id, count(c.id) FROM threadline.audit_transactions AS x
+         LEFT JOIN threadline.audit_changes AS c ON c.transaction_id = x.id
+         WHERE x.opened_at < now() - interval '1 year'
+         GROUP BY x.id, x.actor_id ORDER BY x.id",
+        ["grace | 1", "grace | 0"],
     );
     // Actions are kept for their own retention; those of the audit itself for ever.
     run(
@@ -254,12 +240,10 @@ fn a_transaction_stays_as_long_as_an_action_or_another_table_needs_it() {
         "SELECT threadline.set_retention(NULL, actions => '2 years')",
     );
     assert_eq!(purge(conn).unwrap(), 1);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name, count(*) FROM threadline.audit_actions GROUP BY 1 ORDER BY 1"
-        ),
-        ["audit.purged | 2", "audit.retention_changed | 1"]
+    assert_rows(
+        conn,
+        "SELECT name, count(*) FROM threadline.audit_actions GROUP BY 1 ORDER BY 1",
+        ["audit.purged | 2", "audit.retention_changed | 1"],
     );
 }
 
@@ -275,10 +259,7 @@ fn without_a_policy_everything_is_kept_also_of_a_table_that_is_audited_no_more()
     age(conn, "100 years");
     // The retention of a table outlasts its audit.
     assert_eq!(purge(conn).unwrap(), 1);
-    assert_eq!(
-        rows(conn, "SELECT table_id FROM threadline.audit_changes"),
-        ["2"]
-    );
+    assert_rows(conn, "SELECT table_id FROM threadline.audit_changes", ["2"]);
 }
 
 /// Queries about the past do not know of the former.

@@ -7,7 +7,7 @@ use std::process::Command;
 use threadline::__cli::remarks;
 use threadline::{ErrorKind, Models};
 use threadline_test_server::diesel_cli::diesel_cli;
-use threadline_tests::{Database, rows, run, scratch_dir, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, scratch_dir, value};
 
 use super::app::{NO_TABLES, Post, PostNext, TABLES, User, UserNext};
 
@@ -86,16 +86,10 @@ fn run_redo_and_revert_work_on_generated_folders() {
         conn,
         "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')",
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("2")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "2");
     project.diesel("migration redo");
     run(conn, "UPDATE blog.posts SET title = 'u'");
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("3")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "3");
 
     let before = rows(conn, POLICIES);
     threadline::models![PostNext]
@@ -109,12 +103,10 @@ fn run_redo_and_revert_work_on_generated_folders() {
 
     project.diesel("migration redo --all");
     project.diesel("migration revert --all");
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT nspname FROM pg_namespace WHERE nspname IN ('threadline', 'blog')"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT nspname FROM pg_namespace WHERE nspname IN ('threadline', 'blog')",
+        [],
     );
     project.diesel("migration run");
     assert!(
@@ -220,19 +212,17 @@ fn the_audit_of_a_renamed_table_does_not_end_when_its_policy_is_reverted() {
 
         project.diesel("migration revert --number 2");
         run(conn, "UPDATE users SET name = 'Cy'");
-        assert_eq!(
-            rows(conn, CHANGES),
+        assert_rows(
+            conn,
+            CHANGES,
             [
                 "insert | 1 | NULL",
                 "update | 1 | {\"name\": \"Bo\"}",
-                "update | 1 | {\"name\": \"Cy\"}"
-            ]
+                "update | 1 | {\"name\": \"Cy\"}",
+            ],
         );
         assert!(before.status(conn).unwrap().is_current());
-        assert_eq!(
-            rows(conn, "SELECT code FROM threadline.table_drift()"),
-            [""; 0]
-        );
+        assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
 
         project.diesel("migration run");
         assert!(after.status(conn).unwrap().is_current());
@@ -240,7 +230,7 @@ fn the_audit_of_a_renamed_table_does_not_end_when_its_policy_is_reverted() {
         // The migration that audits it first ends the audit.
         project.diesel("migration revert --number 3");
         run(conn, "UPDATE users SET name = 'Di'");
-        assert_eq!(rows(conn, CHANGES), [""; 0]);
+        assert_rows(conn, CHANGES, []);
         project.diesel("migration revert --all");
     }
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use threadline::__cli::remarks;
 use threadline::{ErrorKind, Models};
-use threadline_tests::{Database, NEWEST, names_in, run, scratch_dir, value};
+use threadline_tests::{
+    Database, NEWEST, assert_contains, assert_value, names_in, run, scratch_dir,
+};
 
 use super::app::{Device, DeviceNext, NO_TABLES, Post, PostNext, TABLES, User};
 
@@ -86,10 +88,7 @@ fn a_policy_that_continued_a_history_is_one_with_the_model_and_can_be_taken_back
     threadline::models![Post].check(&dir).unwrap();
     let written = threadline::models![PostNext].generate(&dir).unwrap();
     let down = read(&written[0], "down.sql");
-    assert!(
-        down.contains(", continues => to_regclass('blog.posts_old'));"),
-        "{down}"
-    );
+    assert_contains(&down, ", continues => to_regclass('blog.posts_old'));");
 
     let (_, conn) = &mut Database::with(TABLES);
     run(conn, "SELECT threadline.audit('blog.posts')");
@@ -110,9 +109,9 @@ fn a_new_column_beside_redacted_ones_asks_for_a_decision() {
         read(&written[0], "up.sql").contains("-- Columns: id, name, email, password_hash, phone\n")
     );
     let down = read(&written[0], "down.sql");
-    assert!(
-        down.contains("    known => ARRAY['id', 'name', 'email', 'password_hash']\n);"),
-        "{down}"
+    assert_contains(
+        &down,
+        "    known => ARRAY['id', 'name', 'email', 'password_hash']\n);",
     );
     grown.check(&dir).unwrap();
     // Without redaction there is nothing to decide.
@@ -184,13 +183,12 @@ fn policies_of_two_branches_are_said_again_so_that_their_order_does_not_matter()
     let written = models.generate(&main).unwrap();
     assert_eq!(written.len(), 1);
     let up = read(&written[0], "up.sql");
-    assert!(up.contains("-- Said again: "), "{up}");
+    assert_contains(&up, "-- Said again: ");
     models.check(&main).unwrap();
     assert_eq!(models.generate(&main).unwrap().len(), 0);
 
     // A database that ran the later one first.
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     let mut order = names_in(&main);
     let last = order.len() - 1;
@@ -449,7 +447,10 @@ fn a_folder_that_cannot_be_worked_with_is_named() {
         .generate(&dir)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("the folders `2026-01-01-000000_a` and `20260101000000_b` have one version, 20260101000000"), "{error}");
+    assert_contains(
+        &error,
+        "the folders `2026-01-01-000000_a` and `20260101000000_b` have one version, 20260101000000",
+    );
 
     let dir = scratch_dir();
     existing(&dir, "V2_users", "");
@@ -457,10 +458,7 @@ fn a_folder_that_cannot_be_worked_with_is_named() {
         .generate(&dir)
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("version `V2` sorts after every timestamp"),
-        "{error}"
-    );
+    assert_contains(&error, "version `V2` sorts after every timestamp");
     assert_eq!(names_in(&dir), ["V2_users"]);
 }
 
@@ -553,8 +551,7 @@ fn a_schema_that_is_there_twice_is_reported_and_does_no_harm() {
     let error = error.replace(&names_in(&dir)[1], "[first]");
     insta::assert_snapshot!("schema_twice", error);
 
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     let migrations = FileBasedMigrations::from_path(&dir).unwrap();
     conn.run_pending_migrations(migrations.clone()).unwrap();
     assert!(models.status(conn).unwrap().is_current());
@@ -573,8 +570,7 @@ fn after_the_installer_a_migration_of_the_schema_does_nothing_either_way() {
     let dir = scratch_dir();
     let models = threadline::models![User];
     models.generate(&dir).unwrap();
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     models.install(conn).unwrap();
     run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
@@ -582,10 +578,7 @@ fn after_the_installer_a_migration_of_the_schema_does_nothing_either_way() {
     conn.run_pending_migrations(migrations.clone()).unwrap();
     assert!(models.status(conn).unwrap().is_current());
     conn.revert_all_migrations(migrations).unwrap();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.changes").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.changes", "1");
 }
 
 #[test]
@@ -599,11 +592,11 @@ fn a_schema_that_somebody_edited_is_reported() {
         lines.drain(30..70);
         fs::write(schema.join(file), lines.join("\n")).unwrap();
         let error = models.check(&dir).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!(
+        assert_contains(
+            &error,
+            &format!(
                 "_threadline_schema_v{NEWEST}/{file} is not as threadline wrote it, from line 31 on"
-            )),
-            "{error}"
+            ),
         );
         // Other line ends are no edit.
         fs::write(schema.join(file), text.replace('\n', "\r\n")).unwrap();
@@ -655,9 +648,9 @@ fn deleted_lines_do_not_go_unnoticed() {
     }
     fs::write(written[1].join("down.sql"), "").unwrap();
     let error = models.check(&dir).unwrap_err().to_string();
-    assert!(
-        error.contains("_threadline_audit_users/down.sql does not undo what up.sql does. "),
-        "{error}"
+    assert_contains(
+        &error,
+        "_threadline_audit_users/down.sql does not undo what up.sql does. ",
     );
 }
 
@@ -673,7 +666,7 @@ fn a_schema_newer_than_the_crate_is_reported() {
         .check(&dir)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("update threadline in Cargo.toml"), "{error}");
+    assert_contains(&error, "update threadline in Cargo.toml");
 }
 
 /// As an application does at start-up.

@@ -2,14 +2,16 @@ use std::thread;
 
 use diesel::prelude::*;
 use threadline::{Audited, ErrorKind, ModelStatus};
-use threadline_tests::{Database, NEWEST, rows, run, schema_migration, value};
+use threadline_tests::{
+    Database, NEWEST, assert_contains, assert_rows, assert_value, rows, run, schema_migration,
+    value,
+};
 
 use super::app::{Post, PostNext, TABLES, User};
 
 #[test]
 fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     let models = threadline::models![User, Post];
     models.install(conn).unwrap();
@@ -17,15 +19,13 @@ fn the_installer_brings_schema_and_policies_and_then_has_nothing_to_do() {
         conn,
         "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'); INSERT INTO blog.posts VALUES (1, 1, 't')",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT schema_name, table_name, row_data FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT schema_name, table_name, row_data FROM threadline.changes ORDER BY id",
         [
             r#"public | users | {"id": 1, "name": "Ada", "email": "***"}"#,
             r#"blog | posts | {"id": 1, "title": "t", "author": 1}"#,
-        ]
+        ],
     );
     let objects = "SELECT array_agg(xmin::text ORDER BY oid) FROM pg_proc WHERE pronamespace = 'threadline'::regnamespace";
     let before = value(conn, objects);
@@ -45,8 +45,7 @@ fn the_columns_and_operations_of_a_model_are_in_force_and_compared() {
     )]
     struct Chosen;
 
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     let models = threadline::models![Chosen];
     models.install(conn).unwrap();
@@ -56,15 +55,13 @@ fn the_columns_and_operations_of_a_model_are_in_force_and_compared() {
         "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h'), (2, 'nobody''s', 'n@x', 'h');
          UPDATE users SET name = upper(name), email = 'x'; DELETE FROM users WHERE id = 1",
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT op, coalesce(changed_to, row_data) AS image FROM threadline.changes ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT op, coalesce(changed_to, row_data) AS image FROM threadline.changes ORDER BY id",
         [
             r#"update | {"name": "ADA"}"#,
             r#"delete | {"id": 1, "name": "ADA"}"#,
-        ]
+        ],
     );
     let status = threadline::models![User].status(conn).unwrap();
     assert!(matches!(
@@ -94,16 +91,12 @@ fn twenty_processes_install_at_once() {
         ),
         [format!("{NEWEST} | true")]
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
-        Some("2")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audited_tables", "2");
 }
 
 #[test]
 fn the_installer_continues_what_migrations_began_and_the_other_way_round() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     run(conn, &schema_migration(0, NEWEST).up);
     threadline::models![User].install(conn).unwrap();
@@ -179,9 +172,10 @@ fn changed_columns_of_a_table_without_redaction_are_no_fault() {
     assert!(health.healthy, "{health:?}");
     let codes: Vec<_> = health.findings.iter().map(|f| f.code.as_str()).collect();
     assert_eq!(codes, ["columns-outdated"]);
-    assert_eq!(
-        value(conn, "SELECT row_data FROM threadline.changes").as_deref(),
-        Some(r#"{"id": 1, "name": "n"}"#)
+    assert_value(
+        conn,
+        "SELECT row_data FROM threadline.changes",
+        r#"{"id": 1, "name": "n"}"#,
     );
     models.install(conn).unwrap();
     assert_eq!(models.health(conn).unwrap().findings.len(), 0);
@@ -221,8 +215,7 @@ fn triggers_that_are_switched_off_are_seen_and_switched_on_again() {
 
 #[test]
 fn a_missing_table_is_named_and_nothing_is_changed() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     let error = threadline::models![User, Post].install(conn).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -252,8 +245,7 @@ fn a_table_without_a_primary_key_says_how_to_get_one() {
 
 #[test]
 fn reading_without_the_schema_or_with_an_old_one_says_what_to_run() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(conn, TABLES);
     let error = User::history_of(conn, 1).unwrap_err();
     assert!(
@@ -320,7 +312,7 @@ fn a_list_that_requires_an_actor_is_generated_checked_installed_and_verified_so(
     assert_eq!(written.len(), 2);
     for folder in &written {
         let up = std::fs::read_to_string(folder.join("up.sql")).unwrap();
-        assert!(up.contains("require_actor => true"), "{up}");
+        assert_contains(&up, "require_actor => true");
     }
     models.check(&dir).unwrap();
 

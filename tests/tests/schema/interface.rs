@@ -145,8 +145,7 @@ fn every_function_and_view_is_documented_or_listed_as_internal() {
 /// session. With `standard_conforming_strings = off` a backslash would mean something else.
 #[test]
 fn functions_with_backslashes_set_how_they_are_read() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let unset = rows(
         conn,
         r"SELECT p.oid::regprocedure

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Filter};
-use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, assert_value, rows, run, schema_migration};
 
 use super::app::{Post, TABLES, User};
 
@@ -93,24 +93,21 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
                 threadline.audit('redacted', mask => ARRAY['email'], exclude => ARRAY['password'], hash => ARRAY['ssn'])",
     );
     run(conn, "INSERT INTO plain VALUES (9, 9)");
-    assert_eq!(
-        value(conn, "SELECT threadline.post()").as_deref(),
-        Some("1")
-    );
+    assert_value(conn, "SELECT threadline.post()", "1");
     run(conn, "UPDATE plain SET n = 10");
 
     let step = schema_migration(NEWEST, NEXT);
     for sql in [&step.up, &step.down, &step.up] {
         run(conn, &format!("BEGIN; {sql} COMMIT"));
     }
-    assert_eq!(value(conn, CHANGES).as_deref(), Some("2"));
+    assert_value(conn, CHANGES, "2");
     is_sound(conn);
     run(conn, "DELETE FROM plain");
     write(conn);
-    assert_eq!(value(conn, CHANGES).as_deref(), Some("14"));
+    assert_value(conn, CHANGES, "14");
     threadline::post(conn).unwrap();
     assert_eq!(threadline::waiting(conn).unwrap().entries, 0);
-    assert_eq!(value(conn, CHANGES).as_deref(), Some("14"));
+    assert_value(conn, CHANGES, "14");
     is_sound(conn);
 
     let page = threadline::timeline(Filter::new()).page(conn).unwrap();
@@ -125,7 +122,7 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
         ["NULL"; 3]
     );
     write(conn);
-    assert_eq!(value(conn, CHANGES).as_deref(), Some("25"));
+    assert_value(conn, CHANGES, "25");
     assert!(
         !least
             .database
@@ -152,7 +149,7 @@ fn the_right_to_create_a_schema_suffices_for_the_installer() {
         "INSERT INTO users VALUES (1, 'Ada', 's3cr3t', 's3cr3t'); INSERT INTO blog.posts VALUES (1, 1, 't')",
     );
     threadline::post(conn).unwrap();
-    assert_eq!(value(conn, CHANGES).as_deref(), Some("2"));
+    assert_value(conn, CHANGES, "2");
     let codes = models.verify().run(conn).unwrap().findings;
     assert!(
         codes

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, assert_value, rows, run, schema_migration, value};
 
 const TABLES: &str = "
     CREATE TABLE members (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text);
@@ -67,8 +67,7 @@ fn held(conn: &mut PgConnection) -> Vec<String> {
 
 #[test]
 fn no_write_and_no_reader_fails_beside_a_migration_whatever_they_hold() {
-    let database = database();
-    let session = &mut database.connect();
+    let (database, session) = &mut database().connected();
     let watcher = &mut database.connect();
     let up = schema_migration(NEWEST, NEXT).up;
     let down = schema_migration(NEWEST, NEXT).down;
@@ -98,8 +97,7 @@ fn no_write_and_no_reader_fails_beside_a_migration_whatever_they_hold() {
 
 #[test]
 fn no_write_fails_while_the_schema_is_removed() {
-    let database = database();
-    let session = &mut database.connect();
+    let (database, session) = &mut database().connected();
     let watcher = &mut database.connect();
     run(session, "BEGIN");
     run(session, "INSERT INTO orders (note) VALUES ('a')");
@@ -116,8 +114,7 @@ fn no_write_fails_while_the_schema_is_removed() {
 
 #[test]
 fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
-    let database = database();
-    let reader = &mut database.connect();
+    let (database, reader) = &mut database().connected();
     let conn = &mut database.connect();
     run(
         reader,
@@ -141,9 +138,10 @@ fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
         "{error}"
     );
     run(conn, WRITE);
-    assert_eq!(
-        value(conn, "SELECT max(version) FROM threadline.schema_versions").as_deref(),
-        Some("1")
+    assert_value(
+        conn,
+        "SELECT max(version) FROM threadline.schema_versions",
+        "1",
     );
     run(reader, "COMMIT");
     migrate(&database, &schema_migration(NEWEST, NEXT).up).unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use threadline_tests::{Database, NEWEST, NEXT, rows, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, assert_rows, rows, run, schema_migration, value};
 
 use super::versions::schema_dump;
 
@@ -147,12 +147,10 @@ fn an_upgrade_loses_no_write_of_a_running_application_and_the_dumps_agree() {
     while count(conn, "SELECT threadline.post()") > 0 {}
     assert_eq!(count(conn, changes), expected);
     assert_eq!(count(conn, "SELECT count(*) FROM threadline.unposted"), 0);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, relation, message FROM threadline.table_drift()"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT code, relation, message FROM threadline.table_drift()",
+        [],
     );
     assert_eq!(
         rows(
@@ -258,10 +256,7 @@ fn a_view_of_the_user_is_named_and_not_dropped() {
         conn,
         "CREATE VIEW public.report AS SELECT op, count(*) FROM threadline.changes GROUP BY op",
     );
-    for migration in [
-        schema_migration(NEWEST, NEXT).up,
-        schema_migration(0, NEWEST).down,
-    ] {
+    for migration in [schema_migration(NEWEST, NEXT).up, schema_migration(0, NEWEST).down] {
         let error = conn.batch_execute(&migration).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -280,14 +275,12 @@ fn privileges_on_the_views_survive_an_upgrade() {
         "GRANT SELECT ON threadline.changes TO PUBLIC; GRANT SELECT ON threadline.actions TO pg_monitor",
     );
     up(conn, NEWEST, NEXT);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-             FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-             WHERE c.relkind = 'v' AND a.grantee <> c.relowner AND c.relnamespace = 'threadline'::regnamespace ORDER BY 1"
-        ),
-        ["actions | pg_monitor", "changes | PUBLIC"]
+    assert_rows(
+        conn,
+        "SELECT c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+         FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+         WHERE c.relkind = 'v' AND a.grantee <> c.relowner AND c.relnamespace = 'threadline'::regnamespace ORDER BY 1",
+        ["actions | pg_monitor", "changes | PUBLIC"],
     );
 }
 
@@ -297,8 +290,7 @@ fn a_dumped_and_restored_database_is_upgraded_as_it_is() {
     let (database, conn) = &mut at_version(NEWEST);
     run(conn, TABLES);
     run(conn, WRITE);
-    let restored = Database::empty();
-    let conn = &mut restored.connect();
+    let (restored, conn) = &mut Database::empty().connected();
     run(conn, "CREATE TABLE shift (id int); DROP TABLE shift");
     let file = threadline_tests::scratch_dir().join("dump");
     let file = file.to_str().unwrap();
@@ -331,16 +323,16 @@ fn a_dumped_and_restored_database_is_upgraded_as_it_is() {
             .unwrap()
             .contains("secret")
     );
-    assert_eq!(
-        rows(conn, "SELECT DISTINCT code FROM threadline.table_drift()"),
-        ["table-restored"]
+    assert_rows(
+        conn,
+        "SELECT DISTINCT code FROM threadline.table_drift()",
+        ["table-restored"],
     );
 }
 
 #[test]
 fn an_upgrade_without_the_version_before_says_what_is_missing() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     let error = conn
         .batch_execute(&schema_migration(NEWEST, NEXT).up)
         .unwrap_err();

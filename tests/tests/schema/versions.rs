@@ -1,5 +1,5 @@
 use diesel::PgConnection;
-use threadline_tests::{Database, NEWEST, NEXT, Server, run, schema_migration, value};
+use threadline_tests::{Database, NEWEST, NEXT, Server, assert_value, run, schema_migration, value};
 
 /// Returns the schema as pg_dump writes it, without the parts that differ between
 /// versions of PostgreSQL.
@@ -31,8 +31,7 @@ fn the_installed_schema_is_dumped_as_the_golden_one() {
 
 #[test]
 fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::empty().connected();
     let mut dumps = vec![schema_dump(&database)];
     for version in 1..=NEXT {
         run_script(conn, &schema_migration(version - 1, version).up);
@@ -56,7 +55,7 @@ fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
 #[track_caller]
 fn assert_uninstalled(conn: &mut PgConnection) {
     let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'threadline'";
-    assert_eq!(value(conn, schemas).as_deref(), Some("0"));
+    assert_value(conn, schemas, "0");
 }
 
 fn run_script(conn: &mut PgConnection, sql: &str) {
@@ -67,8 +66,7 @@ fn run_script(conn: &mut PgConnection, sql: &str) {
 /// application that can write.
 #[test]
 fn at_no_version_does_a_write_fail() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     run(
         conn,
         "CREATE TABLE items (id int PRIMARY KEY); CREATE SEQUENCE s",
@@ -93,8 +91,7 @@ fn at_no_version_does_a_write_fail() {
 
 #[test]
 fn an_installation_that_fails_half_way_leaves_nothing() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     // Blocks a function in the middle.
     run(
         conn,

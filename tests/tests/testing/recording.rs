@@ -10,7 +10,7 @@ use threadline::testing::{
     Recording, action, assert_recorded, context, fixtures, insert, recorded, recorded_under, update,
 };
 use threadline::{Action, AuditExt, record_action};
-use threadline_tests::{Database, rolled_back_with, run, value};
+use threadline_tests::{Database, assert_value, rolled_back_with, run, value};
 
 use super::{TABLES, add_user, rename};
 
@@ -160,10 +160,7 @@ fn the_name_of_the_connection_is_as_before_also_after_a_panic() {
         })
     }));
     assert!(panicked.is_err());
-    assert_eq!(
-        value(conn, "current_setting('application_name')").as_deref(),
-        Some("billing")
-    );
+    assert_value(conn, "current_setting('application_name')", "billing");
 }
 
 #[test]
@@ -213,8 +210,7 @@ fn changes_recorded_under_a_context_are_found_through_any_connection() {
 
 #[test]
 fn a_missing_audit_schema_is_reported() {
-    let database = Database::empty();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::empty().connected();
     let panicked = catch_unwind(AssertUnwindSafe(|| recorded(conn, |_| ()))).unwrap_err();
     let message = panicked.downcast_ref::<String>().unwrap();
     assert!(

@@ -4,7 +4,7 @@ use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, ErrorKind, PastRecord, Unavailable, revert_transaction};
-use threadline_tests::{Database, now, rows, run, value};
+use threadline_tests::{Database, assert_rows, now, run, value};
 
 use crate::{after_each, each};
 
@@ -139,15 +139,13 @@ fn the_values_after_an_alter_are_those_that_it_made() {
             columns: vec!["price".into()]
         })
     );
-    assert_eq!(
-        rows(
-            conn,
-            &format!(
-                "SELECT unrecorded::text FROM threadline.rows_as_of('p', '{}')",
-                at[1].to_rfc3339()
-            )
+    assert_rows(
+        conn,
+        &format!(
+            "SELECT unrecorded::text FROM threadline.rows_as_of('p', '{}')",
+            at[1].to_rfc3339()
         ),
-        ["{price}"]
+        ["{price}"],
     );
     assert!(
         of_then::Product::versions_of(conn, 1)
@@ -191,8 +189,7 @@ fn of_a_row_from_before_the_audit_only_what_is_left_is_not_given() {
 
 #[test]
 fn a_column_that_comes_back_under_its_name_is_another() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let first = each(conn, &[TABLE, AUDIT, INSERT]);
     let without = each(
         conn,
@@ -313,12 +310,10 @@ fn labels_and_attributes_of_other_names_are_no_alteration_of_rows() {
     );
     for refresh in ["", "SELECT threadline.refresh('m')"] {
         each(conn, &[refresh]);
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT code, record_key FROM threadline.chain_drift('m')"
-            ),
-            [""; 0]
+        assert_rows(
+            conn,
+            "SELECT code, record_key FROM threadline.chain_drift('m')",
+            [],
         );
         assert_eq!(
             value(
@@ -334,16 +329,15 @@ fn labels_and_attributes_of_other_names_are_no_alteration_of_rows() {
     }
     revert_transaction(conn, mistake).unwrap();
     revert_transaction(conn, deletion).unwrap();
-    assert_eq!(
-        rows(conn, "SELECT m::text FROM m ORDER BY id"),
-        [r#"(1,glad,"{glad,sad}","(1,2)")"#, r#"(2,sad,{},"(3,4)")"#]
+    assert_rows(
+        conn,
+        "SELECT m::text FROM m ORDER BY id",
+        [r#"(1,glad,"{glad,sad}","(1,2)")"#, r#"(2,sad,{},"(3,4)")"#],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, record_key FROM threadline.chain_drift('m')"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT code, record_key FROM threadline.chain_drift('m')",
+        [],
     );
 }
 
@@ -385,16 +379,15 @@ fn a_value_in_another_unit_is_not_reverted() {
     };
     insta::assert_snapshot!(revert(conn, 1).unwrap(), @"an ALTER TABLE changed the values of price since, and what was there before it is of another type or unit");
     assert_eq!(revert(conn, 2), None);
-    assert_eq!(
-        rows(conn, "SELECT id, name, price FROM p ORDER BY id"),
-        ["1 | abcdefghijkl | 500.00", "2 | two | 200.00"]
+    assert_rows(
+        conn,
+        "SELECT id, name, price FROM p ORDER BY id",
+        ["1 | abcdefghijkl | 500.00", "2 | two | 200.00"],
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT code, record_key FROM threadline.chain_drift('p')"
-        ),
-        [""; 0]
+    assert_rows(
+        conn,
+        "SELECT code, record_key FROM threadline.chain_drift('p')",
+        [],
     );
 }
 

@@ -435,8 +435,7 @@ fn names_are_followed_after_a_dump_and_restore() {
             "DROP TABLE gone",
         ],
     );
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     let ada = json!({"id": 1, "full_name": "Ada"});
     assert_eq!(images_of(conn, "people", at), std::slice::from_ref(&ada));
     each(
@@ -459,8 +458,7 @@ fn names_are_followed_after_a_dump_and_restore() {
 
 #[test]
 fn rows_that_do_not_match_affect_no_others_among_thousands() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     // The type of a masked date accepts no placeholder.
     let at = each(
         conn,

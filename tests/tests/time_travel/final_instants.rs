@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Unavailable};
-use threadline_tests::{Database, Server, now, rows, run, value};
+use threadline_tests::{Database, Server, assert_contains, assert_rows, now, run, value};
 
 use crate::each;
 
@@ -135,8 +135,8 @@ fn open_transactions_are_named() {
     assert_eq!(open[0].application_name.as_deref(), Some("night job"));
     assert!(open[0].since.is_some_and(|since| since < at));
     let reason = Unavailable::NotFinal { open }.to_string();
-    assert!(reason.contains(&format!("pid {pid}, since ")), "{reason}");
-    assert!(reason.contains("\"night job\""), "{reason}");
+    assert_contains(&reason, &format!("pid {pid}, since "));
+    assert_contains(&reason, "\"night job\"");
 }
 
 /// It has no session, and one that was forgotten keeps every later instant from being final.
@@ -164,15 +164,9 @@ fn prepared_transactions_are_named_beside_open_ones() {
     assert!(open[0].since.is_some_and(|since| since < at));
     assert!(open[1].pid.is_some() && open[1].prepared.is_none());
     let reason = Unavailable::NotFinal { open }.to_string();
-    assert!(
-        reason.contains("prepared transaction \"order '7'\", since "),
-        "{reason}"
-    );
+    assert_contains(&reason, "prepared transaction \"order '7'\", since ");
     let reason = value(reader, &format!("SELECT threadline.why_not_final('{at}')")).unwrap();
-    assert!(
-        reason.contains("prepared transaction 'order ''7''', since "),
-        "{reason}"
-    );
+    assert_contains(&reason, "prepared transaction 'order ''7''', since ");
     run(writer, "COMMIT");
     run(writer, "COMMIT PREPARED 'order ''7'''");
     assert_eq!(names(reader, at), given(&[(1, "Ada L."), (2, "Rob")]));
@@ -197,8 +191,7 @@ fn an_open_transaction_that_writes_later_is_not_awaited() {
 
 #[test]
 fn open_writers_of_other_tables_are_not_awaited() {
-    let database = database();
-    let reader = &mut database.connect();
+    let (database, reader) = &mut database().connected();
     let idle = &mut database.connect();
     run(idle, "BEGIN; SELECT pg_current_xact_id()");
     let unaudited = &mut database.connect();
@@ -209,8 +202,7 @@ fn open_writers_of_other_tables_are_not_awaited() {
         "BEGIN; INSERT INTO unaudited VALUES (1); SAVEPOINT s; UPDATE members SET name = 'x'; ROLLBACK TO s",
     );
     // A database of the same template has the same OIDs.
-    let other = self::database();
-    let elsewhere = &mut other.connect();
+    let (other, elsewhere) = &mut self::database().connected();
     run(elsewhere, "BEGIN; UPDATE members SET name = 'y'");
 
     let at = now(reader);
@@ -428,8 +420,7 @@ fn writers_of_every_isolation_are_awaited() {
 
 #[test]
 fn a_future_instant_is_not_final() {
-    let database = database();
-    let reader = &mut database.connect();
+    let (_, reader) = &mut database().connected();
     let at = now(reader) + TimeDelta::hours(1);
     assert!(matches!(
         names(reader, at),
@@ -460,8 +451,8 @@ fn a_cursor_opened_before_the_instant_answers_as_later_ones() {
          DO $$DECLARE n text; c refcursor := 'early';
          BEGIN LOOP FETCH c INTO n; EXIT WHEN NOT FOUND; INSERT INTO fetched VALUES (n); END LOOP; END$$",
     );
-    assert_eq!(rows(reader, "SELECT name FROM fetched"), ["Ada L.", "Bob"]);
-    assert_eq!(rows(reader, &query), ["Ada L.", "Bob"]);
+    assert_rows(reader, "SELECT name FROM fetched", ["Ada L.", "Bob"]);
+    assert_rows(reader, &query, ["Ada L.", "Bob"]);
 }
 
 #[test]

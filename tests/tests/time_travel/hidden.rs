@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{now, run, value};
+use threadline_tests::{assert_contains, now, run, value};
 
 use crate::{after_each, each, state};
 
@@ -92,10 +92,7 @@ fn an_answer_that_depends_on_rows_hidden_by_row_security_is_refused() {
         Item::as_of(conn, 2, at).unwrap_err().to_string(),
         Item::all_as_of(conn, at).map(drop).unwrap_err().to_string(),
     ] {
-        assert!(
-            error.contains(&format!("row security hides rows from {role}")),
-            "{error}"
-        );
+        assert_contains(&error, &format!("row security hides rows from {role}"));
     }
 }
 

@@ -58,8 +58,7 @@ fn item(id: i32, body: &str) -> Item {
 
 #[test]
 fn a_record_is_found_under_the_key_that_it_had() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let first = each(
         conn,
         &[

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use serde_json::json;
-use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation, Unavailable};
-use threadline_tests::{Database, now};
+use threadline::{ActorRef, AuditContext, Audited, ErrorKind, Operation, Unavailable};
+use threadline_tests::{Database, now, run_under};
 
 use crate::{Copy, after_each, each};
 
@@ -46,8 +46,7 @@ fn all(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) -> Vec<Member
 
 #[test]
 fn a_record_is_as_it_was_also_one_older_than_the_audit() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let at_first = each(
         conn,
         &[
@@ -110,15 +109,11 @@ fn a_change_counts_from_the_instant_of_its_capture_on() {
 
 #[test]
 fn a_record_that_was_not_there_says_why() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let before = each(conn, &[MEMBERS, AUDIT]);
     let ada = AuditContext::new(ActorRef::user("ada").unwrap());
     let inserted = each(conn, &["INSERT INTO members VALUES (1, 'Ada', NULL)"]);
-    conn.audited_transaction(&ada, |conn| {
-        diesel::sql_query("DELETE FROM members WHERE id = 1").execute(conn)
-    })
-    .unwrap();
+    run_under(conn, &ada, "DELETE FROM members WHERE id = 1");
     let deleted = now(conn);
     let again = each(conn, &["INSERT INTO members VALUES (1, 'Zoe', 'new')"]);
     let truncated = each(conn, &["TRUNCATE members"]);
@@ -220,8 +215,7 @@ fn versions_agree_with_what_was_at_each_change() {
 
 #[test]
 fn before_the_audit_nothing_is_known() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let before = each(
         conn,
         &[MEMBERS, "INSERT INTO members VALUES (1, 'Ada', NULL)"],

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, now, rows, run};
+use threadline_tests::{Database, assert_contains, now, rows, run};
 
 use crate::{after_each, each};
 
@@ -74,13 +74,12 @@ fn no_secret(conn: &mut PgConnection, at: chrono::DateTime<chrono::Utc>) {
     for secret in ["s3cret", "7777", "8888", "1777"] {
         assert!(!answers.contains(secret), "{secret} in {answers}");
     }
-    assert!(answers.contains("Ada"), "{answers}");
+    assert_contains(&answers, "Ada");
 }
 
 #[test]
 fn redacted_columns_are_placeholders_in_texts_and_errors_elsewhere() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     // Before and after a change, and after the row was deleted.
     let first = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);
     let steps = [
@@ -204,8 +203,7 @@ fn a_column_redacted_since_is_redacted_for_the_past_too() {
 
 #[test]
 fn a_column_that_was_redacted_then_is_not_filled_from_today() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let then = each(conn, &[ACCOUNTS, SECRETS, AUDIT]);
     each(
         conn,

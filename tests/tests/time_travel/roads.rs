@@ -2,7 +2,7 @@
 //! one. On random histories both give the same, and the former table.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, Dice, rows, run, value};
+use threadline_tests::{Database, Dice, assert_contains, rows, run, value};
 
 use crate::random::seeds;
 
@@ -91,7 +91,7 @@ fn is_refused(conn: &mut PgConnection, at: &str) -> bool {
         Ok(_) => false,
         Err(error) => {
             let message = error.to_string();
-            assert!(message.contains("while capture was suspended"), "{message}");
+            assert_contains(&message, "while capture was suspended");
             true
         }
     }
@@ -129,8 +129,7 @@ fn compare_records(conn: &mut PgConnection, at: &str, copy: &[String], shows_all
 }
 
 fn follow(seed: u64, bypass: bool) -> Answers {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let dice = &mut Dice::new(seed);
     let table = (seed as usize) % TABLES.len();
     run(conn, TABLES[table]);

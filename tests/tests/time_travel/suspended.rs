@@ -1,7 +1,7 @@
 //! Instants around writes that were not recorded because capture was suspended.
 
 use diesel::PgConnection;
-use threadline_tests::{Database, assert_refused, rows, run, value};
+use threadline_tests::{Database, assert_refused, assert_value, rows, run, value};
 
 const WRITTEN: &str = "CREATE TABLE prices (id int PRIMARY KEY, price int, note text);
      INSERT INTO prices VALUES (9, 9, 'early');
@@ -149,23 +149,17 @@ fn no_instant_is_final_while_a_suspended_session_writes() {
     );
     run(&mut loader, "BEGIN; UPDATE prices SET note = 'load'");
     let at = now(conn);
-    assert_eq!(
-        value(
-            conn,
-            &format!("SELECT state FROM threadline.record_as_of('prices', '1', '{at}')")
-        )
-        .as_deref(),
-        Some("not_final")
+    assert_value(
+        conn,
+        &format!("SELECT state FROM threadline.record_as_of('prices', '1', '{at}')"),
+        "not_final",
     );
     run(&mut loader, "COMMIT");
     run(conn, "SELECT threadline.post()");
     let at = now(conn);
-    assert_eq!(
-        value(
-            conn,
-            &format!("SELECT image ->> 'note' FROM threadline.record_as_of('prices', '1', '{at}')")
-        )
-        .as_deref(),
-        Some("load")
+    assert_value(
+        conn,
+        &format!("SELECT image ->> 'note' FROM threadline.record_as_of('prices', '1', '{at}')"),
+        "load",
     );
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{Filter, timeline};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_value, run, value};
 
 const OWNERS: &str = "
     CREATE TABLE package_owners (package_id int, owner_id int, kind int, note text, PRIMARY KEY (package_id, owner_id, kind));
@@ -42,10 +42,7 @@ fn a_part_of_a_key_finds_inserts_updates_deletions_and_moved_keys() {
         }
         if posted {
             run(conn, "SELECT threadline.post()");
-            assert_eq!(
-                value(conn, "SELECT count(*) FROM threadline.journal").as_deref(),
-                Some("0")
-            );
+            assert_value(conn, "SELECT count(*) FROM threadline.journal", "0");
         }
         assert_eq!(
             notes(conn, owners().key("package_id", 11)),

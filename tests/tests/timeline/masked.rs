@@ -7,7 +7,9 @@ use threadline::{
     ActorRef, AuditContext, Audited, ErrorKind, Export, ExportFormat, Filter, timeline,
     transaction, unmasked,
 };
-use threadline_tests::{Database, error_of, rows, run, value};
+use threadline_tests::{
+    Database, assert_contains, assert_contains_all, assert_rows, error_of, rows, run, value,
+};
 
 mod plain {
     use diesel::prelude::*;
@@ -241,9 +243,7 @@ fn reading_unmasked_values_is_recorded() {
     let all = grace
         .scope(|| unmasked(conn, "ticket 4711", |conn| Ok(answers(conn))))
         .unwrap();
-    for secret in ["s3cret-1", "s3cret-4", "77700001"] {
-        assert!(all.contains(secret), "{secret}");
-    }
+    assert_contains_all(&all, &["s3cret-1", "s3cret-4", "77700001"]);
     let count = unmasked(conn, "again", |conn| Ok(found_by_value(conn))).unwrap();
     assert!(count > 4);
     let image = unmasked(conn, "the past", |conn| {
@@ -251,17 +251,15 @@ fn reading_unmasked_values_is_recorded() {
     });
     assert!(format!("{image:?}").contains("s3cret-3"), "{image:?}");
     no_secret(conn);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT concat_ws(' ', actor_type, actor_id, source, request_id, host(remote_ip), reason)
-             FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
-        ),
+    assert_rows(
+        conn,
+        "SELECT concat_ws(' ', actor_type, actor_id, source, request_id, host(remote_ip), reason)
+         FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id",
         [
             "admin grace support r-1 203.0.113.9 ticket 4711",
             "anonymous again",
-            "anonymous the past"
-        ]
+            "anonymous the past",
+        ],
     );
     let before = "SELECT count(*) FROM threadline.audit_actions";
     let recorded = value(conn, before);
@@ -351,7 +349,7 @@ fn unmasked_the_past_shows_what_is_on_record_and_never_the_live_row() {
             Ok(all)
         })
         .unwrap();
-        assert!(all.contains("s3cret-3"), "{all}");
+        assert_contains(&all, "s3cret-3");
         for hidden in ["s3cret-live", "s3cret-new", "777000"] {
             assert!(!all.contains(hidden), "{hidden} in {all}");
         }

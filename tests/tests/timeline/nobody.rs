@@ -1,8 +1,8 @@
 //! Changes without an actor.
 
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
-use threadline_tests::{Database, pages, run};
+use threadline::{ActorRef, AuditContext, Filter, timeline};
+use threadline_tests::{Database, pages, run, run_under};
 
 fn keys(conn: &mut PgConnection, filter: Filter) -> Vec<i64> {
     let count = timeline(filter.clone()).count(conn).unwrap();
@@ -37,8 +37,7 @@ fn changes_without_an_actor_are_found() {
                 .unwrap(),
         ),
     ] {
-        conn.audited_transaction(&context, |conn| diesel::sql_query(insert(id)).execute(conn))
-            .unwrap();
+        run_under(conn, &context, &insert(id));
     }
     run(
         conn,

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, Audited, Filter, Scope, TableScope, timeline};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_contains, run, value};
 
 diesel::table! { orders (id) { id -> Int4, } }
 
@@ -231,7 +231,7 @@ fn a_renamed_table_is_found_by_its_present_name_and_by_the_former_one() {
         "table orders is not audited and never was; the audited tables are: public.order_lines, public.others"
     );
     let error = Order::history_of(conn, 1).unwrap_err().to_string();
-    assert!(error.contains("is not audited"), "{error}");
+    assert_contains(&error, "is not audited");
     let known = threadline::__cli::known_table(conn, "order_linse");
     let error = threadline::__cli::ready(known).unwrap_err().to_string();
     assert!(error.ends_with("; did you mean order_lines?"), "{error}");

@@ -1,10 +1,10 @@
 //! Filters within a scope, and what filters leave out.
 
 use threadline::{
-    ActorRef, AuditContext, AuditExt, Export, ExportFormat, Filter, Scope, TableScope,
-    TimelineEntry, summary, timeline,
+    ActorRef, AuditContext, Export, ExportFormat, Filter, Scope, TableScope, TimelineEntry,
+    summary, timeline,
 };
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, assert_contains_all, run, run_under};
 
 /// Two tenants with accounts, one of which is older than its audit, and moves and other keys.
 fn database() -> Database {
@@ -31,11 +31,7 @@ fn database() -> Database {
             .metadata("tenant", "both")
             .build()
             .unwrap();
-        conn.audited_transaction::<_, threadline::Error, _>(&context, |conn| {
-            run(conn, sql);
-            Ok(())
-        })
-        .unwrap();
+        run_under(conn, &context, sql);
     }
     database
 }
@@ -77,19 +73,21 @@ fn rows_are_told_apart_also_where_an_update_does_not_show_the_column() {
         )
     };
     let one = of(1);
-    for line in [
-        "old of one!",
-        "new of one",
-        "other key of one",
-        "again, of one",
-        r#"{"id":30}"#,
-    ] {
-        assert!(one.contains(line), "{line}:\n{one}");
-    }
+    assert_contains_all(
+        &one,
+        &[
+            "old of one!",
+            "new of one",
+            "other key of one",
+            "again, of one",
+            r#"{"id":30}"#,
+        ],
+    );
     let two = of(2);
-    for line in ["old of two!", "new of two", "moved to two", "delete 20"] {
-        assert!(two.contains(line), "{line}:\n{two}");
-    }
+    assert_contains_all(
+        &two,
+        &["old of two!", "new of two", "moved to two", "delete 20"],
+    );
     assert!(
         !one.contains("two") && !two.contains("of one"),
         "{one}\n\n{two}"

@@ -114,8 +114,7 @@ fn days_are_those_of_utc_and_the_other_actors_are_counted_together() {
 
 #[test]
 fn an_invalid_question_is_refused() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let error = summary(conn, &Filter::new().table("nowhere")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Filter(_)), "{error}");
     let nothing = summary(conn, &Filter::new()).unwrap();

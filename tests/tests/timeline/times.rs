@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use threadline::{Error, Filter, timeline};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, rows, run, value};
 
 const NOTES: &str = "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes')";
 
@@ -235,12 +235,10 @@ fn the_ledger_row_of_a_transaction_is_written_once() {
             );
             assert_eq!(rows(conn, shown), before);
             // A row that was written once has one version.
-            assert_eq!(
-                rows(
-                    conn,
-                    "SELECT ctid, xmax FROM threadline.ledger_transactions"
-                ),
-                ["(0,1) | 0"]
+            assert_rows(
+                conn,
+                "SELECT ctid, xmax FROM threadline.ledger_transactions",
+                ["(0,1) | 0"],
             );
         }
         assert_eq!(extended(conn, 3).as_deref(), until);
@@ -266,12 +264,10 @@ fn a_change_hours_after_its_transaction_was_posted_is_found_by_its_time() {
     assert_found_by_time(conn, &[1, 2]);
     run(conn, "SELECT threadline.post()");
     assert_found_by_time(conn, &[1, 2]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT extended_until = (SELECT max(captured_at) + interval '1 second' FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
-             FROM threadline.audit_transactions AS x WHERE extended_until IS NOT NULL"
-        ),
-        ["true"]
+    assert_rows(
+        conn,
+        "SELECT extended_until = (SELECT max(captured_at) + interval '1 second' FROM threadline.audit_changes AS c WHERE c.transaction_id = x.id)
+         FROM threadline.audit_transactions AS x WHERE extended_until IS NOT NULL",
+        ["true"],
     );
 }

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use threadline::{ActorRef, AuditContext, AuditExt, Filter, timeline};
-use threadline_tests::Database;
+use threadline::{ActorRef, AuditContext, Filter, timeline};
+use threadline_tests::{Database, run_under};
 
 /// Sets each row to the value of its number, from NULL.
 const VALUES: &str = r#"
@@ -106,10 +106,11 @@ fn metadata_is_compared_with_the_contexts() {
         for (key, value) in metadata {
             context = context.metadata(key, value);
         }
-        conn.audited_transaction(&context.build().unwrap(), |conn| {
-            diesel::sql_query(format!("INSERT INTO notes VALUES ({number})")).execute(conn)
-        })
-        .unwrap();
+        run_under(
+            conn,
+            &context.build().unwrap(),
+            &format!("INSERT INTO notes VALUES ({number})"),
+        );
     }
     let tenant = |value: Value| Filter::new().metadata("tenant", value);
     assert_eq!(found(conn, tenant(json!("acme"))), [0, 1]);

@@ -1,7 +1,7 @@
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{Finding, Models, Severity};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_contains, run, value};
 
 use super::{findings, fix, found, found_but_gaps};
 
@@ -193,7 +193,7 @@ fn a_time_without_audit_is_no_bypass_of_the_triggers() {
         "SELECT threadline.unaudit('members'); SELECT threadline.audit('members')",
     );
     let message = &findings(conn)[0].message;
-    assert!(message.contains(", the last time of 2;"), "{message}");
+    assert_contains(&message, ", the last time of 2;");
     let models = Models::new(vec![]);
     let since = models.verify().since(chrono::Utc::now()).run(conn).unwrap();
     assert_eq!(since.findings, []);

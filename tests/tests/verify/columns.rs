@@ -163,14 +163,12 @@ fn a_capture_of_an_older_version_is_found() {
 
 #[test]
 fn a_table_from_a_dump_is_as_good_as_new_after_one_command() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     // So that object ids differ there.
     run(conn, "CREATE TABLE before (id int PRIMARY KEY)");
     run(conn, PEOPLE);
     run(conn, "DROP TABLE before; UPDATE people SET age = 0");
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     drift(conn, "", &["table-restored public.people"]);
     run(conn, "UPDATE people SET age = 1");
     assert_eq!(changes(conn).len(), 6);

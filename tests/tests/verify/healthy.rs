@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, assert_rows, run};
 
 use super::found;
 
@@ -64,19 +64,17 @@ fn values_without_a_form_in_jsonb_are_what_they_were() {
     );
     assert_eq!(found(conn), [""; 0]);
     for table in ["lists", "redacted"] {
-        assert_eq!(
-            rows(
-                conn,
-                &format!(
-                    "SELECT record_key, image -> 'docs' FROM threadline.rows_as_of('{table}', clock_timestamp()) ORDER BY 1"
-                )
+        assert_rows(
+            conn,
+            &format!(
+                "SELECT record_key, image -> 'docs' FROM threadline.rows_as_of('{table}', clock_timestamp()) ORDER BY 1"
             ),
             [
                 r#"1 | {"\"\\u0000\"",NULL}"#,
                 r#"2 | {"\"\\u0000\"",NULL}"#,
                 r#"3 | {"\"\\u0000\"",NULL}"#,
                 r#"4 | {"\"\\ud800\""}"#,
-            ]
+            ],
         );
         run(
             conn,
@@ -84,12 +82,10 @@ fn values_without_a_form_in_jsonb_are_what_they_were() {
                 r#"ALTER TABLE {table} DISABLE TRIGGER USER; UPDATE {table} SET docs = ARRAY['"\ud801"'::json] WHERE id = 3"#
             ),
         );
-        assert_eq!(
-            rows(
-                conn,
-                &format!("SELECT code, record_key FROM threadline.chain_drift('{table}')")
-            ),
-            ["row-altered | 3"]
+        assert_rows(
+            conn,
+            &format!("SELECT code, record_key FROM threadline.chain_drift('{table}')"),
+            ["row-altered | 3"],
         );
     }
 }

@@ -33,8 +33,7 @@ fn codes(models: &Models, conn: &mut PgConnection) -> Vec<FindingCode> {
 
 #[test]
 fn a_model_that_is_not_in_force_is_found() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let models = threadline::models![User, Post];
     assert_eq!(
         codes(&models, conn),

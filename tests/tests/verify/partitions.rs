@@ -1,6 +1,6 @@
 use diesel::prelude::*;
 use threadline::FindingCode;
-use threadline_tests::{Database, changes, error_of, rows, run, value};
+use threadline_tests::{Database, assert_rows, changes, error_of, rows, run, value};
 
 use super::{drift, findings, found};
 
@@ -95,45 +95,31 @@ fn the_rows_of_a_partition_that_left_stay_in_the_past() {
                 .iter()
                 .any(|finding| finding.code == FindingCode::PartitionLeft);
             assert_eq!(left, refresh.is_empty(), "{leaves}");
-            assert_eq!(
-                rows(
-                    conn,
-                    "SELECT code, record_key FROM threadline.chain_drift('log')"
-                ),
-                ["row-missing | 12"]
+            assert_rows(
+                conn,
+                "SELECT code, record_key FROM threadline.chain_drift('log')",
+                ["row-missing | 12"],
             );
-            assert_eq!(
-                rows(
-                    conn,
-                    &format!(
-                        "SELECT record_key FROM threadline.rows_as_of('log', '{at}') ORDER BY 1"
-                    )
-                ),
-                ["1", "11"]
+            assert_rows(
+                conn,
+                &format!("SELECT record_key FROM threadline.rows_as_of('log', '{at}') ORDER BY 1"),
+                ["1", "11"],
             );
-            assert_eq!(
-                rows(
-                    conn,
-                    &format!(
-                        "SELECT state, image FROM threadline.record_as_of('log', '1', '{at}')"
-                    )
-                ),
-                [r#"there | {"id": 1, "line": "a"}"#]
+            assert_rows(
+                conn,
+                &format!("SELECT state, image FROM threadline.record_as_of('log', '1', '{at}')"),
+                [r#"there | {"id": 1, "line": "a"}"#],
             );
         }
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT record_key FROM threadline.rows_as_of('log', clock_timestamp())"
-            ),
-            ["11"]
+        assert_rows(
+            conn,
+            "SELECT record_key FROM threadline.rows_as_of('log', clock_timestamp())",
+            ["11"],
         );
-        assert_eq!(
-            rows(
-                conn,
-                "SELECT name, meta ->> 'partition' FROM threadline.audit_actions WHERE name = 'audit.partition_left'"
-            ),
-            ["audit.partition_left | public.log_a"]
+        assert_rows(
+            conn,
+            "SELECT name, meta ->> 'partition' FROM threadline.audit_actions WHERE name = 'audit.partition_left'",
+            ["audit.partition_left | public.log_a"],
         );
     }
 }
@@ -174,12 +160,9 @@ fn rows_older_than_the_audit_are_unknown_once_their_partition_left() {
             "{leaves}"
         );
         // Nor is a row missing of which only a change is on record.
-        assert_eq!(
-            rows(conn, "SELECT code FROM threadline.chain_drift('log')"),
-            [""; 0]
-        );
+        assert_rows(conn, "SELECT code FROM threadline.chain_drift('log')", []);
         let now = "SELECT record_key FROM threadline.rows_as_of('log', clock_timestamp())";
-        assert_eq!(rows(conn, now), ["11"]);
+        assert_rows(conn, now, ["11"]);
     }
 }
 

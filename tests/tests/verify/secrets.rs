@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
 use diesel::sql_query;
 use threadline::{Audited, Finding, FindingCode, Models, Severity};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, run};
 
 use super::fix;
 
@@ -124,13 +124,10 @@ fn the_fixes_of_several_columns_exclude_all_of_them_in_any_order() {
             conn,
             "DELETE FROM keys; INSERT INTO keys VALUES ('k', 'secret', 'secret', 'secret', '1')",
         );
-        assert_eq!(
-            value(
-                conn,
-                "SELECT row_data FROM threadline.audit_changes ORDER BY id DESC LIMIT 1"
-            )
-            .as_deref(),
-            Some(r#"{"cvv": "1", "email": "***", "token": "k"}"#)
+        assert_value(
+            conn,
+            "SELECT row_data FROM threadline.audit_changes ORDER BY id DESC LIMIT 1",
+            r#"{"cvv": "1", "email": "***", "token": "k"}"#,
         );
     }
 }
@@ -175,24 +172,19 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         "threadline: new column api_key of table public.users needs an explicit policy, because its name suggests a secret; it is not recorded until then\n\
          Name it in exclude, mask, hash or plain of the model, and generate and run migrations; without a model, of threadline.audit()."
     );
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT error LIKE '%api_key%' FROM threadline.refresh_all()"
-        ),
-        ["true"]
+    assert_rows(
+        conn,
+        "SELECT error LIKE '%api_key%' FROM threadline.refresh_all()",
+        ["true"],
     );
     run(conn, "UPDATE users SET api_key = 'k3y 2'");
     let recorded = "SELECT bool_or(coalesce(row_data, changed_from) ? 'api_key') FROM threadline.audit_changes";
-    assert_eq!(value(conn, recorded).as_deref(), Some("false"));
+    assert_value(conn, recorded, "false");
     run(
         conn,
         "SELECT threadline.audit('users', exclude => '{password_hash}', plain => '{token_count,api_key}'), threadline.refresh('users')",
     );
-    assert_eq!(
-        rows(conn, "SELECT code FROM threadline.table_drift()"),
-        [""; 0]
-    );
+    assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
 
     // Nothing is redacted here, and nothing waits for a refresh.
     run(
@@ -231,9 +223,10 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     assert_eq!(messages(&models, conn).len(), 1, "columns-changed");
     run(conn, "SELECT threadline.refresh('pages')");
     assert_eq!(messages(&models, conn), [""; 0]);
-    assert_eq!(
-        value(conn, "SELECT threadline.audit_call(1, 'pages')").as_deref(),
-        Some("SELECT threadline.audit_as_decided('public.pages', plain => ARRAY['tokens']);")
+    assert_value(
+        conn,
+        "SELECT threadline.audit_call(1, 'pages')",
+        "SELECT threadline.audit_as_decided('public.pages', plain => ARRAY['tokens']);",
     );
     // Another column of the name has no policy.
     run(
@@ -249,8 +242,7 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
         conn,
         "SELECT threadline.audit('public.pages', plain => ARRAY['tokens'])",
     );
-    let restored = database.restored();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut database.restored().connected();
     let found = messages(&models, conn);
     assert!(
         found.iter().all(|message| !message.starts_with("secret")),
@@ -258,12 +250,10 @@ fn a_decision_follows_its_column_also_through_a_dump_and_goes_with_it() {
     );
     run(conn, "SELECT threadline.refresh('pages')");
     assert_eq!(messages(&models, conn), [""; 0]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT policy -> 'plain' FROM threadline.audited_tables"
-        ),
-        [r#"["tokens"]"#]
+    assert_rows(
+        conn,
+        "SELECT policy -> 'plain' FROM threadline.audited_tables",
+        [r#"["tokens"]"#],
     );
 }
 
@@ -317,10 +307,7 @@ fn a_policy_in_sql_says_something_of_each_column_that_looks_secret() {
          hash => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (a keyed hash), \
          or plain => ARRAY['api_key', 'pin', 'backupCodes', 'card_pan'] (it is no secret)."
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audited_tables", "0");
     for (decided, left) in [
         (
             "exclude => '{api_key}', plain => '{card_pan}', mask => '{pin}'",
@@ -396,9 +383,10 @@ fn only_a_new_policy_in_sql_is_asked_about() {
     }
     assert_eq!(messages(&models, conn), [""; 0]);
     run(conn, "INSERT INTO imports VALUES (1, 's3cr3t')");
-    assert_eq!(
-        value(conn, "SELECT row_data FROM threadline.audit_changes").as_deref(),
-        Some(r#"{"id": 1}"#)
+    assert_value(
+        conn,
+        "SELECT row_data FROM threadline.audit_changes",
+        r#"{"id": 1}"#,
     );
 }
 
@@ -429,9 +417,10 @@ fn a_policy_that_lost_the_name_of_a_redacted_column_does_not_record_it() {
              SELECT threadline.audit('users', plain => '{door,api_token}'); SELECT threadline.audit_as_decided('users');
              INSERT INTO users VALUES (1, 'Ada', 'open', 't')",
         );
-        assert_eq!(
-            value(conn, "SELECT row_data ->> 'door' FROM threadline.changes").as_deref(),
-            Some("open")
+        assert_value(
+            conn,
+            "SELECT row_data ->> 'door' FROM threadline.changes",
+            "open",
         );
     }
 }

@@ -14,8 +14,7 @@ fn a_dropped_table_is_reported_until_its_audit_ends() {
 
 #[test]
 fn a_table_created_again_is_audited_again_under_its_old_policy() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let create = "CREATE TABLE items (id int PRIMARY KEY, name text, pin text, hash text)";
     run(
         conn,
@@ -184,8 +183,7 @@ fn a_table_that_is_not_audited_any_more_records_nothing_also_when_its_triggers_a
 
 #[test]
 fn a_table_that_cannot_be_verified_is_an_error() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     let models = Models::new(vec![]);
     let error = models.verify().table("nowhere").run(conn).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NotAudited { table } if table == "nowhere"));

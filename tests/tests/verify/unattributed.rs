@@ -1,7 +1,7 @@
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
-use threadline::{ActorRef, AuditContext, AuditExt, Error, Finding, FindingCode, Models, post};
-use threadline_tests::{Database, run, value};
+use threadline::{ActorRef, AuditContext, Finding, FindingCode, Models, post};
+use threadline_tests::{Database, run, run_under, value};
 
 const TABLES: &str = "
     CREATE TABLE members (id int PRIMARY KEY); CREATE TABLE \"Line items\" (id int PRIMARY KEY);
@@ -15,11 +15,7 @@ fn unattributed(conn: &mut PgConnection) -> Option<Finding> {
 }
 
 fn by(conn: &mut PgConnection, actor: ActorRef, sql: &str) {
-    conn.audited_transaction::<_, Error, _>(&AuditContext::new(actor), |conn| {
-        run(conn, sql);
-        Ok(())
-    })
-    .unwrap();
+    run_under(conn, &AuditContext::new(actor), sql);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use threadline_tests::{rows, run};
+use threadline_tests::{assert_rows, run};
 
 use super::Place;
 
@@ -35,11 +35,9 @@ fn an_erasure_says_whose_texts_it_leaves_and_reading_unmasked_values_has_a_sourc
     );
 
     place.done(&["history", "members", "42", "--unmasked", "ticket 4711"]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT actor_type, source, reason FROM threadline.audit_actions WHERE name = 'audit.unmasked'"
-        ),
-        ["anonymous | threadline | ticket 4711"]
+    assert_rows(
+        conn,
+        "SELECT actor_type, source, reason FROM threadline.audit_actions WHERE name = 'audit.unmasked'",
+        ["anonymous | threadline | ticket 4711"],
     );
 }

@@ -1,5 +1,7 @@
 use diesel::PgConnection;
-use threadline_tests::{NEWEST, rows, run, value};
+use threadline_tests::{
+    NEWEST, assert_contains, assert_rows, assert_value, run, value,
+};
 
 use super::{Place, Run};
 
@@ -52,11 +54,11 @@ fn a_database_without_a_rust_model_is_installed_audited_and_verified() {
     assert_eq!(place.done(&["install"]), installed);
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
     let behind = place.refused(&["audit", "--yes"]);
-    assert!(behind.contains("is version 0"), "{behind}");
-    assert!(behind.contains("run `threadline install`"), "{behind}");
+    assert_contains(&behind, "is version 0");
+    assert_contains(&behind, "run `threadline install`");
     let Run { code, out, .. } = place.run(&["status"]);
     assert_eq!(code, 1);
-    assert!(out.contains("version 0, behind"), "{out}");
+    assert_contains(&out, "version 0, behind");
 
     run(
         conn,
@@ -65,27 +67,24 @@ fn a_database_without_a_rust_model_is_installed_audited_and_verified() {
     assert_eq!(place.done(&["install"]), installed);
 
     let plan = place.done(&["audit", "--dry-run"]);
-    assert!(
-        plan.contains("-- members: is not audited\nSELECT threadline.audit(\n    'members',"),
-        "{plan}"
+    assert_contains(
+        &plan,
+        "-- members: is not audited\nSELECT threadline.audit(\n    'members',",
     );
     let audited =
         "SELECT table_name FROM threadline.audited_tables WHERE unaudited_at IS NULL ORDER BY 1";
-    assert_eq!(rows(conn, audited), [""; 0]);
+    assert_rows(conn, audited, []);
     // There is no terminal for a prompt.
     let unasked = place.refused(&["audit"]);
-    assert!(
-        unasked.contains("nothing was done: pass --yes"),
-        "{unasked}"
-    );
-    assert_eq!(rows(conn, audited), [""; 0]);
+    assert_contains(&unasked, "nothing was done: pass --yes");
+    assert_rows(conn, audited, []);
 
     let said = place.done(&["audit", "--yes"]);
     assert!(
         said.ends_with("3 tables are now audited as the file says.\n"),
         "{said}"
     );
-    assert_eq!(rows(conn, audited), ["logins", "members", "payments"]);
+    assert_rows(conn, audited, ["logins", "members", "payments"]);
     assert_eq!(
         place.done(&["audit"]),
         "Every table is audited as the file says.\n"
@@ -97,7 +96,7 @@ fn a_database_without_a_rust_model_is_installed_audited_and_verified() {
         "INSERT INTO members VALUES (1, 'Ada', 'ada@example.com', 'secret'); INSERT INTO logins VALUES (now(), 'ada')",
     );
     let history = place.done(&["history", "members", "1"]);
-    assert!(history.contains("insert of members 1"), "{history}");
+    assert_contains(&history, "insert of members 1");
     assert!(
         !history.contains("ada@example.com") && !history.contains("secret"),
         "{history}"
@@ -126,32 +125,23 @@ fn a_policy_that_changes_in_the_file_changes_in_the_database() {
     place.file("[tables.members]\nexclude = ['password_hash']\nmask = ['email']\n");
     let Run { code, out, .. } = place.run(&["status"]);
     assert_eq!(code, 1);
-    assert!(
-        out.contains("members   audited under another policy; run `threadline audit`"),
-        "{out}"
+    assert_contains(
+        &out,
+        "members   audited under another policy; run `threadline audit`",
     );
     let plan = place.done(&["audit", "--yes"]);
-    assert!(
-        plan.contains("-- members: is audited under another policy\n"),
-        "{plan}"
-    );
+    assert_contains(&plan, "-- members: is audited under another policy\n");
     place.done(&["status"]);
 
     // A table that the file does not name any more is left alone, and named.
     place.file("[tables.payments]\n");
     let Run { code, error, .. } = place.run(&["audit", "--yes"]);
     assert_eq!(code, 0, "{error}");
-    assert!(
-        error.contains("members is audited but not in the file"),
-        "{error}"
-    );
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM threadline.audited_tables WHERE unaudited_at IS NULL"
-        )
-        .as_deref(),
-        Some("2")
+    assert_contains(&error, "members is audited but not in the file");
+    assert_value(
+        conn,
+        "SELECT count(*) FROM threadline.audited_tables WHERE unaudited_at IS NULL",
+        "2",
     );
     place.done(&["unaudit", "members", "--yes"]);
     assert!(
@@ -173,20 +163,12 @@ fn secret_looking_columns_are_asked_about_before_anything_is_changed() {
     place.done(&["install"]);
     place.file("[tables.logins]\nkeyless = true\n[tables.members]\n");
     let refused = place.refused(&["audit", "--yes"]);
-    assert!(
-        refused.contains("declare it in threadline.toml:"),
-        "{refused}"
+    assert_contains(&refused, "declare it in threadline.toml:");
+    assert_contains(
+        &refused,
+        "members, column password_hash: list it in `exclude` to record nothing of it",
     );
-    assert!(
-        refused.contains(
-            "members, column password_hash: list it in `exclude` to record nothing of it"
-        ),
-        "{refused}"
-    );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM threadline.audited_tables").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM threadline.audited_tables", "0");
 }
 
 #[test]
@@ -215,20 +197,17 @@ fn mistakes_of_the_file_are_refused_before_anything_is_changed() {
     ] {
         place.file(file);
         let refused = place.refused(&["audit", "--yes"]);
-        assert!(refused.contains(error), "{refused}");
+        assert_contains(&refused, error);
     }
     // Nor in an argument.
     for arguments in [["refresh", "\"members"], ["history", "\"members"]] {
         let refused = place.run(&[&arguments[..], &["1"]].concat()).error;
-        assert!(
-            refused.contains("a double quote is not closed"),
-            "{refused}"
-        );
+        assert_contains(&refused, "a double quote is not closed");
     }
     // Errors of the database are passed on unchanged.
     place.file("[tables.payments]\nmask = ['amuont']\n");
     let refused = place.refused(&["audit", "--yes"]);
-    assert!(refused.contains("amuont"), "{refused}");
+    assert_contains(&refused, "amuont");
 }
 
 #[test]
@@ -240,9 +219,9 @@ fn a_table_that_was_created_anew_is_audited_again() {
     );
     let Run { code, out, .. } = place.run(&["status"]);
     assert_eq!(code, 1);
-    assert!(
-        out.contains("payments   created anew and not audited; run `threadline audit`"),
-        "{out}"
+    assert_contains(
+        &out,
+        "payments   created anew and not audited; run `threadline audit`",
     );
     place.done(&["audit", "--yes"]);
     place.done(&["status"]);
@@ -257,8 +236,8 @@ fn a_table_that_nobody_audits_is_seen_if_none_may_be() {
     place.done(&["verify"]);
     let Run { code, out, error } = place.run(&["verify", "--deny-unaudited"]);
     assert_eq!(code, 1);
-    assert!(out.contains("table-unaudited  public.forgotten"), "{out}");
-    assert!(error.contains("tables are not audited (1)"), "{error}");
+    assert_contains(&out, "table-unaudited  public.forgotten");
+    assert_contains(&error, "tables are not audited (1)");
     place.done(&[
         "verify",
         "--deny-unaudited",
@@ -287,16 +266,8 @@ fn migrations_are_written_from_the_file_and_checked() {
     std::fs::create_dir(place.dir.join("migrations")).unwrap();
     let checked = place.run(&["check", "--json"]);
     assert_eq!(checked.code, 1);
-    assert!(
-        checked.out.contains("\"up_to_date\": false"),
-        "{}",
-        checked.out
-    );
-    assert!(
-        checked.out.contains("\"threadline_audit_members\""),
-        "{}",
-        checked.out
-    );
+    assert_contains(&checked.out, "\"up_to_date\": false");
+    assert_contains(&checked.out, "\"threadline_audit_members\"");
     place.done(&["generate"]);
     place.done(&["check"]);
     assert_eq!(
@@ -348,7 +319,7 @@ fn the_other_commands_need_no_file() {
     place.done(&["purge"]);
     let Run { code, error, .. } = place.run(&["verify"]);
     assert_eq!(code, 0, "{error}");
-    assert!(error.contains("There is no threadline.toml"), "{error}");
+    assert_contains(&error, "There is no threadline.toml");
     let script = place.done(&["protect", "--owner", "o", "--application", "a", "--print"]);
     assert!(script.starts_with("BEGIN;"), "{script}");
 }
@@ -365,11 +336,9 @@ fn six_processes_install_and_audit_at_once() {
         });
     }
     place.done(&["verify", "--deny-unaudited"]);
-    assert_eq!(
-        rows(
-            &mut place.database.connect(),
-            "SELECT table_name, count(*) FROM threadline.audited_tables GROUP BY 1 ORDER BY 1"
-        ),
-        ["logins | 1", "members | 1", "payments | 1"]
+    assert_rows(
+        &mut place.database.connect(),
+        "SELECT table_name, count(*) FROM threadline.audited_tables GROUP BY 1 ORDER BY 1",
+        ["logins | 1", "members | 1", "payments | 1"],
     );
 }

@@ -1,5 +1,5 @@
 use clap::Args as _;
-use threadline_tests::scratch_dir;
+use threadline_tests::{assert_contains, scratch_dir};
 
 use super::{Place, run_in};
 
@@ -79,12 +79,9 @@ fn it_says_how_a_database_is_named() {
     for command in ["timeline", "install", "work", "status"] {
         let run = run_in(&scratch_dir(), None, &[command]);
         assert_ne!(run.code, 0);
-        assert!(
-            run.error.contains(
-                "no database is named: set DATABASE_URL, in the environment or in a `.env` file"
-            ),
-            "{}",
-            run.error
+        assert_contains(
+            &run.error,
+            "no database is named: set DATABASE_URL, in the environment or in a `.env` file",
         );
     }
 }

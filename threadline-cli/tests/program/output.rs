@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use diesel::PgConnection;
-use threadline_tests::{run, value};
+use threadline_tests::{assert_contains, run, value};
 
 use super::{Place, run_in};
 
@@ -201,11 +201,7 @@ fn a_page_of_nothing_is_refused_because_it_looks_as_if_nothing_matched() {
     ] {
         let program = run_in(&place.dir, Some(&place.database.url()), arguments);
         assert_eq!(program.code, 2);
-        assert!(
-            program.error.contains("a page has at least one entry"),
-            "{}",
-            program.error
-        );
+        assert_contains(&program.error, "a page has at least one entry");
     }
 }
 
@@ -245,7 +241,7 @@ fn texts_of_others_do_not_reach_the_terminal_raw() {
         "--yes",
     ]);
     let listed = place.done(&["erasures"]);
-    assert!(listed.contains("members:3"), "{listed}");
+    assert_contains(&listed, "members:3");
     for raw in ['\u{9b}', '\u{202e}', '\u{1b}'] {
         assert!(!listed.contains(raw), "{listed:?}");
     }
@@ -257,11 +253,7 @@ fn a_text_that_is_no_url_is_not_repeated_because_it_may_contain_a_password() {
     let program = run_in(&place.dir, Some("user:hunter2@host/name"), &["timeline"]);
     assert_eq!(program.code, 1);
     assert!(!program.error.contains("hunter2"), "{}", program.error);
-    assert!(
-        program.error.contains("postgres://user@host/name"),
-        "{}",
-        program.error
-    );
+    assert_contains(&program.error, "postgres://user@host/name");
     let program = run_in(
         &place.dir,
         Some("postgres://127.0.0.1:1/none"),
@@ -275,10 +267,7 @@ fn a_file_of_another_format_is_refused_unless_the_format_is_given() {
     let place = place();
     let file = |name: &str| place.dir.join(name).display().to_string();
     let refused = place.refused(&["export", "--output", &file("changes.xlsx")]);
-    assert!(
-        refused.contains("no format has the extension .xlsx"),
-        "{refused}"
-    );
+    assert_contains(&refused, "no format has the extension .xlsx");
     place.done(&[
         "export",
         "--output",
@@ -300,14 +289,14 @@ fn instants_may_be_relative_to_now() {
         assert_eq!(count(from), all, "{from}");
     }
     let refused = place.refused(&["as-of", "members", "1", "--at", "1 hour ago"]);
-    assert!(refused.contains("audit"), "{refused}");
+    assert_contains(&refused, "audit");
     let refused = place.refused(&["timeline", "--from", "someday"]);
-    assert!(refused.contains("yesterday"), "{refused}");
+    assert_contains(&refused, "yesterday");
 }
 
 #[test]
 fn a_filter_on_an_unknown_column_is_refused() {
     let place = place();
     let refused = place.refused(&["timeline", "--table", "members", "--changed", "nmae"]);
-    assert!(refused.contains("did you mean name?"), "{refused}");
+    assert_contains(&refused, "did you mean name?");
 }

@@ -1,5 +1,5 @@
 use diesel::PgConnection;
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_contains, assert_rows, run, value};
 
 use super::Place;
 
@@ -41,24 +41,19 @@ fn a_transaction_is_undone_after_it_was_shown() {
     let changes = "SELECT count(*) FROM threadline.changes";
     let before = value(conn, changes);
     let shown = place.done(&preview);
-    assert!(
-        shown.contains("update of members 1 by admin:grace"),
-        "{shown}"
-    );
-    assert!(shown.contains("role  admin -> member"), "{shown}");
+    assert_contains(&shown, "update of members 1 by admin:grace");
+    assert_contains(&shown, "role  admin -> member");
     assert!(shown.ends_with("2 changes revert it.\n"), "{shown}");
-    assert_eq!(rows(conn, ROLES), ["1 | admin", "2 | admin"]);
+    assert_rows(conn, ROLES, ["1 | admin", "2 | admin"]);
     assert_eq!(value(conn, changes), before);
     assert!(place.refused(&arguments).contains("pass --yes"));
 
     place.done(&[&arguments[..], &["--yes"]].concat());
-    assert_eq!(rows(conn, ROLES), ["1 | member", "2 | member"]);
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT name, reason, actor_id FROM threadline.actions"
-        ),
-        ["incident.reverted | ticket 31 | grace"]
+    assert_rows(conn, ROLES, ["1 | member", "2 | member"]);
+    assert_rows(
+        conn,
+        "SELECT name, reason, actor_id FROM threadline.actions",
+        ["incident.reverted | ticket 31 | grace"],
     );
 }
 
@@ -70,13 +65,13 @@ fn a_conflict_is_named_and_can_be_left_out() {
     run(conn, "UPDATE members SET role = 'owner' WHERE id = 1");
     let arguments = [&["revert", "transaction", &id, "--yes"][..], &WHO].concat();
     let refused = place.refused(&arguments);
-    assert!(refused.contains("changed since: role"), "{refused}");
+    assert_contains(&refused, "changed since: role");
     let flag = refused.split("`--leave-out ").nth(1).unwrap();
     let change = flag.split('`').next().unwrap();
-    assert_eq!(rows(conn, ROLES), ["1 | owner", "2 | admin"]);
+    assert_rows(conn, ROLES, ["1 | owner", "2 | admin"]);
 
     place.done(&[&arguments[..], &["--leave-out", change]].concat());
-    assert_eq!(rows(conn, ROLES), ["1 | owner", "2 | member"]);
+    assert_rows(conn, ROLES, ["1 | owner", "2 | member"]);
 }
 
 #[test]
@@ -94,7 +89,7 @@ fn a_record_is_reverted_to_an_instant() {
     ]
     .concat();
     let done = place.done(&arguments);
-    assert!(done.contains("role  admin -> member"), "{done}");
-    assert_eq!(rows(conn, ROLES), ["1 | member", "2 | admin"]);
+    assert_contains(&done, "role  admin -> member");
+    assert_rows(conn, ROLES, ["1 | member", "2 | admin"]);
     assert_eq!(place.done(&arguments), "There is nothing to revert.\n");
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use threadline_tests::{run, value};
+use threadline_tests::{assert_contains, run, value};
 
 use super::{Place, Run};
 
@@ -81,7 +81,7 @@ fn no_command_prints_what_controls_the_terminal_or_turns_text_round() {
     let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let text = printed.to_string();
     let json = serde_json::to_string(BAD).unwrap();
-    assert!(text.contains(json.trim_matches('"')), "{text}");
+    assert_contains(&text, json.trim_matches('"'));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The home page and the page about tables.
 
+use threadline_tests::{assert_contains, assert_contains_all};
+
 use super::*;
 
 #[tokio::test]
@@ -7,16 +9,17 @@ async fn the_first_page_has_three_ways_in_and_says_whether_all_is_well() {
     let database = with_invoices();
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/home").await);
-    for shown in [
-        "action=\"record\"",
-        "action=\"actor\"",
-        "action=\"timeline\"",
-        "healthy",
-        "Without an actor",
-        "0.0 %",
-    ] {
-        assert!(page.contains(shown), "{shown} is not in {page}");
-    }
+    assert_contains_all(
+        &page,
+        &[
+            "action=\"record\"",
+            "action=\"actor\"",
+            "action=\"timeline\"",
+            "healthy",
+            "Without an actor",
+            "0.0 %",
+        ],
+    );
     // The forms lead somewhere.
     let page = shown(get(&router, "/audit/timeline?from=2020-01-01T00%3A00&to=").await);
     assert!(page.contains("from:2020-01-01T00:00"));
@@ -49,5 +52,5 @@ async fn a_finding_comes_with_its_fix() {
         page.contains("id=\"verified\"") && page.contains("invoices"),
         "{page}"
     );
-    assert!(page.contains("<pre class=\"copied\">"), "{page}");
+    assert_contains(&page, "<pre class=\"copied\">");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use threadline::{Scope, TableScope};
-use threadline_tests::rows;
+use threadline_tests::{assert_contains, assert_contains_all, assert_rows, rows};
 use threadline_web::Exports;
 
 use super::*;
@@ -169,7 +169,7 @@ async fn exports_in_the_background_may_have_a_pool_of_their_own() {
     let id = begun(&router, "q=&format=csv").await;
     assert_eq!(until(&router, &id, "done").await["changes"], 7);
     let recorded = "SELECT name FROM threadline.actions";
-    assert_eq!(rows(&mut database.connect(), recorded), ["audit.exported"]);
+    assert_rows(&mut database.connect(), recorded, ["audit.exported"]);
     assert_eq!(rows(&mut replica.connect(), recorded), [] as [&str; 0]);
 }
 
@@ -211,24 +211,18 @@ async fn the_page_of_an_export_says_only_what_it_counted() {
     );
     // More than are counted, so the way depends on their number.
     let many = page("table%3Acustomers", 50_000).await;
-    assert!(many.contains("More than 5,000 changes. "), "{many}");
-    assert!(
-        many.contains("If there are more than 50,000 changes"),
-        "{many}"
-    );
+    assert_contains(&many, "More than 5,000 changes. ");
+    assert_contains(&many, "If there are more than 50,000 changes");
     assert!(
         !many.contains("The export runs in the background"),
         "{many}"
     );
     // Certainly more than are streamed.
     let background = page("table%3Acustomers", 5_000).await;
-    assert!(
-        background.contains("The export runs in the background"),
-        "{background}"
-    );
+    assert_contains(&background, "The export runs in the background");
     // Whatever the number is, the way is known.
     let always = page("table%3Acustomers", 0).await;
-    assert!(always.contains("More than 5,000 changes. "), "{always}");
+    assert_contains(&always, "More than 5,000 changes. ");
     let never = page("table%3Acustomers", usize::MAX).await;
     assert!(
         never.contains("More than 5,000") && !never.contains("background"),
@@ -241,10 +235,10 @@ async fn an_export_is_recorded_and_its_page_shows_what_it_does() {
     let database = with_invoices();
     let router = Viewer::with(exporting()).mounted(&database, Exports::new().stream_up_to(4));
     let page = shown(get(&router, "/audit/export?q=table%3Ainvoices").await);
-    assert!(page.contains("5 changes. "), "{page}");
-    assert!(page.contains("runs in the background"), "{page}");
+    assert_contains(&page, "5 changes. ");
+    assert_contains(&page, "runs in the background");
     let page = shown(get(&router, "/audit/export?q=table%3Acustomers").await);
-    assert!(page.contains("2 changes."), "{page}");
+    assert_contains(&page, "2 changes.");
 
     // A small export is streamed.
     let answer = send(&router, form("export", "q=table%3Acustomers&format=csv")).await;
@@ -255,18 +249,19 @@ async fn an_export_is_recorded_and_its_page_shows_what_it_does() {
     let id = begun(&router, "q=table%3Ainvoices&format=csv").await;
     until_running(&router, &id).await;
     let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
-    for part in [
-        "data-open",
-        "table:invoices",
-        "Refresh",
-        "value=\"cancel\"",
-        "continues when you leave",
-    ] {
-        assert!(page.contains(part), "{part} is not in {page}");
-    }
+    assert_contains_all(
+        &page,
+        &[
+            "data-open",
+            "table:invoices",
+            "Refresh",
+            "value=\"cancel\"",
+            "continues when you leave",
+        ],
+    );
     let early = file(&router, &id).await;
     assert_eq!(early.status, StatusCode::CONFLICT);
-    assert!(early.body.contains("not complete"), "{}", early.body);
+    assert_contains(&early.body, "not complete");
     drop(holder);
     until(&router, &id, "done").await;
     let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
@@ -357,11 +352,7 @@ async fn a_link_needs_the_access_of_now() {
         for path in ["export-file", "export-job", "api/export-job"] {
             let answer = get(&router, &format!("/audit/{path}?id={id}")).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
-            assert!(
-                answer.body.contains("access has changed"),
-                "{}",
-                answer.body
-            );
+            assert_contains(&answer.body, "access has changed");
         }
         let page = shown(get(&router, "/audit/export").await);
         assert!(!page.contains(&id));
@@ -399,7 +390,7 @@ async fn an_expired_or_removed_file_is_gone() {
     assert_eq!(answer.headers["location"], "export");
     let gone = file(&router, &id).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
-    assert!(gone.body.contains("removed after a while"), "{}", gone.body);
+    assert_contains(&gone.body, "removed after a while");
     assert_eq!(nameless_files(directory.path()), 0);
 
     let router = viewer.mounted(&database, exports.keep_for(Duration::ZERO));
@@ -456,11 +447,7 @@ async fn another_process_says_where_the_export_is() {
     until(&one, &id, "done").await;
     let answer = file(&other, &id).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert!(
-        answer.body.contains("process that began it"),
-        "{}",
-        answer.body
-    );
+    assert_contains(&answer.body, "process that began it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -483,11 +470,7 @@ async fn no_more_exports_run_than_the_host_allows() {
     }
     let answer = send(&router, form("export", "q=&format=csv")).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert!(
-        answer.body.contains("remove one of them"),
-        "{}",
-        answer.body
-    );
+    assert_contains(&answer.body, "remove one of them");
     // The last one is cancelled while it waits; the others run one after another.
     let last = ids.pop().unwrap();
     send(
@@ -588,8 +571,7 @@ async fn an_export_goes_on_when_its_browser_goes_away() {
 
 #[test]
 fn an_export_ends_when_its_process_shuts_down() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let sql = "INSERT INTO customers SELECT n, repeat('x', 10000), NULL FROM generate_series(10000, 14999) AS n";
     written(conn, "user:7", "web", sql);
     let router = Viewer::with(exporting()).mounted(&database, all_in_background());
@@ -607,8 +589,7 @@ fn an_export_ends_when_its_process_shuts_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_export_says_why_and_offers_nothing() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let sql = "INSERT INTO customers SELECT n, repeat('x', 1000), NULL FROM generate_series(1000, 2000) AS n";
     written(conn, "user:7", "web", sql);
     let directory = tempfile::tempdir().unwrap();
@@ -621,14 +602,15 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     let status = until(&router, &id, "failed").await;
     assert!(status["changes"].as_u64().unwrap() > 0 && status["file"].is_null());
     let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
-    for part in [
-        "The export failed",
-        "could not be written",
-        "below its maximum size",
-        "There is no file",
-    ] {
-        assert!(page.contains(part), "{part} is not in {page}");
-    }
+    assert_contains_all(
+        &page,
+        &[
+            "The export failed",
+            "could not be written",
+            "below its maximum size",
+            "There is no file",
+        ],
+    );
     assert!(!page.contains("export-file"));
     assert_eq!(file(&router, &id).await.status, StatusCode::CONFLICT);
     assert_eq!(nameless_files(directory.path()), 0);
@@ -640,7 +622,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     until(&router, &id, "failed").await;
     drop(holder);
     let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
-    assert!(page.contains("took too long"), "{page}");
+    assert_contains(&page, "took too long");
     assert_eq!(file(&router, &id).await.status, StatusCode::CONFLICT);
     assert_eq!(nameless_files(directory.path()), 0);
 
@@ -654,7 +636,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     until(&router, &id, "failed").await;
     drop(holder);
     let page = shown(get(&router, &format!("/audit/export-job?id={id}")).await);
-    assert!(page.contains("database is not available"), "{page}");
+    assert_contains(&page, "database is not available");
 }
 
 #[tokio::test]
@@ -664,11 +646,7 @@ async fn a_missing_directory_is_said_before_the_export_begins() {
     let router = Viewer::with(exporting()).mounted(&database, exports);
     let answer = send(&router, form("export", "q=&format=csv")).await;
     assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE);
-    assert!(
-        answer.body.contains("directory of exports"),
-        "{}",
-        answer.body
-    );
+    assert_contains(&answer.body, "directory of exports");
     assert!(!answer.body.contains("/missing"), "{}", answer.body);
     let recorded = rows(
         &mut database.connect(),
@@ -690,8 +668,7 @@ async fn rows_of_a_large_export_are_not_kept_in_memory() {
         assert!(done.status.success() && said.contains("1 passed"), "{said}");
         return;
     }
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     // 120 MB in the file, and 6 MB in a page of changes.
     let sql = "INSERT INTO customers SELECT n, repeat('x', 30000), NULL FROM generate_series(10000, 13999) AS n";
     written(conn, "user:7", "web", sql);

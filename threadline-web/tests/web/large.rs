@@ -1,6 +1,6 @@
 //! Large and hostile data: pages stay small, and show it for what it is.
 
-use threadline_tests::value;
+use threadline_tests::{assert_contains, value};
 
 use super::*;
 
@@ -31,7 +31,7 @@ async fn every_page_is_small(router: &Router, conn: &mut diesel::PgConnection, t
     }
     let last = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
     let page = small(router, &format!("transaction?id={last}")).await;
-    assert!(page.contains(table), "{page}");
+    assert_contains(&page, table);
     let change = value(conn, "SELECT max(id) FROM threadline.changes").unwrap();
     let page = small(
         router,
@@ -41,7 +41,7 @@ async fn every_page_is_small(router: &Router, conn: &mut diesel::PgConnection, t
     // The page of a change leads to the record, whatever its key is.
     let record = link(&page, "record?");
     let page = small(router, &record).await;
-    assert!(page.contains("<article"), "{page}");
+    assert_contains(&page, "<article");
     small(router, &format!("{record}&one=2020-01-01&other=now")).await;
     small(router, &format!("{record}&at=2100-01-01")).await;
 }
@@ -67,7 +67,7 @@ async fn a_transaction_of_a_hundred_thousand_changes_is_shown_page_by_page() {
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..4 {
         let page = small(&router, &path).await;
-        assert!(page.contains("10,000+ changes"), "{page}");
+        assert_contains(&page, "10,000+ changes");
         let changes = page.split("<article class=\"change\" id=\"").skip(1);
         seen.extend(changes.map(|change| change.split('"').next().unwrap().to_owned()));
         path = link(&page, "transaction?id=");
@@ -115,10 +115,7 @@ async fn a_report_and_a_preview_are_small_and_say_how_many_more_changes_there_ar
     assert!((20..200).contains(&shown), "{shown}");
     let amount = format!("{shown} changes, the newest of 300");
     assert!(page.contains(&amount), "{amount} is not in {page}");
-    assert!(
-        page.contains("href=\"timeline?q=table%3Aletters\""),
-        "{page}"
-    );
+    assert_contains(&page, "href=\"timeline?q=table%3Aletters\"");
 
     let id = value(conn, "SELECT max(transaction_id) FROM threadline.changes").unwrap();
     let fields = format!("transaction={id}&step=preview&reason=wrong");
@@ -164,15 +161,14 @@ async fn long_values_are_cut_on_every_page_and_whole_behind_a_link() {
     written(conn, "user:1", "web", sql);
     every_page_is_small(&router, conn, "letters").await;
     let page = small(&router, "timeline").await;
-    assert!(page.contains("Show the full values"), "{page}");
+    assert_contains(&page, "Show the full values");
     let page = small(&router, &link(&page, "change?")).await;
-    assert!(page.contains(&"ü".repeat(590)), "{page}");
+    assert_contains(&page, &"ü".repeat(590));
 }
 
 #[tokio::test]
 async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     let name = |n: usize| format!("a_column_with_a_name_of_nearly_sixty_three_bytes_{n:03}");
     let columns: Vec<_> = (0..400)
         .map(|n| format!("{} text DEFAULT repeat('שלום ', 40) || '{n}.'", name(n)))
@@ -222,7 +218,7 @@ async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
         let (_, state) = page.split_once("id=\"state\"").unwrap();
         let (state, _) = state.split_once("</section>").unwrap();
         columns += state.matches("<th scope=\"row\">").count();
-        assert!(state.contains("user:</span><bdi>2</bdi>"), "{state}");
+        assert_contains(&state, "user:</span><bdi>2</bdi>");
         let Some((_, next)) = state.split_once("class=\"next columns\" href=\"") else {
             break;
         };
@@ -230,7 +226,7 @@ async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
     }
     assert_eq!(columns, 401);
     let page = small(&router, "tables").await;
-    assert!(page.contains("and 80 more columns"), "{page}");
+    assert_contains(&page, "and 80 more columns");
 }
 
 #[tokio::test]
@@ -268,7 +264,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
         let page = small(&router, &path).await;
         assert_eq!(page.matches("<article").count(), 1, "{page}");
         let (state, _) = page.split_once("<h2>History</h2>").unwrap();
-        assert!(state.contains("<span class=\"number\">1</span>"), "{state}");
+        assert_contains(&state, "<span class=\"number\">1</span>");
         let copied = page.split_once("data-copy=\"").unwrap().1;
         let copied = copied.split('"').next().unwrap();
         let escaped = key
@@ -278,7 +274,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
             .replace('"', "&quot;");
         match key == long {
             // A change has the beginning of a long key, and its digest.
-            true => assert!(copied.contains("... sha256:"), "{copied}"),
+            true => assert_contains(&copied, "... sha256:"),
             false => assert_eq!(copied, escaped),
         }
         let escaped: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
@@ -290,7 +286,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
     written(conn, "user:1", "web", sql);
     every_page_is_small(&router, conn, "files").await;
     let page = small(&router, "actor?actor=user:%3Cscript%3E").await;
-    assert!(page.contains("&lt;script&gt;"), "{page}");
+    assert_contains(&page, "&lt;script&gt;");
 }
 
 #[tokio::test]
@@ -316,7 +312,7 @@ async fn a_document_nested_five_hundred_deep_is_shown() {
     let page = small(&router, "record?table=forms&key=1").await;
     let answer = get(&router, &format!("/audit/{}", link(&page, "value?"))).await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert!(answer.body.contains("499"), "{}", answer.body);
+    assert_contains(&answer.body, "499");
 }
 
 #[tokio::test]
@@ -347,15 +343,9 @@ async fn facets_of_ten_thousand_actors_are_cut_and_say_so() {
     every_page_is_small(&router, conn, "logins").await;
     let page = small(&router, "timeline").await;
     // The newest 1,000 changes are counted.
-    assert!(page.contains("The newest 1,000 changes"), "{page}");
-    assert!(
-        page.contains("Counts are of the newest 1,000 changes."),
-        "{page}"
-    );
-    assert!(page.contains("and 988 more"), "{page}");
+    assert_contains(&page, "The newest 1,000 changes");
+    assert_contains(&page, "Counts are of the newest 1,000 changes.");
+    assert_contains(&page, "and 988 more");
     let home = small(&router, "home").await;
-    assert!(
-        home.contains("Most among the newest 1,000 changes"),
-        "{home}"
-    );
+    assert_contains(&home, "Most among the newest 1,000 changes");
 }

@@ -15,8 +15,7 @@ fn links(page: &str) -> (String, String) {
 
 #[tokio::test]
 async fn newer_changes_are_counted_within_scope_and_search_up_to_a_limit() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let own = Scope::new().table(TableScope::new("invoices").rows("customer_id", 7));
     let viewer = Access::within(ActorRef::user(7).unwrap(), own);
     let all = mounted(&database, operator());

@@ -2,7 +2,7 @@
 
 use super::*;
 use threadline::{Action, AuditExt, record_action};
-use threadline_tests::value;
+use threadline_tests::{assert_contains, assert_contains_all, value};
 
 #[tokio::test]
 async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
@@ -11,10 +11,7 @@ async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
     let (state, history) = page.split_once("<h2>History</h2>").unwrap();
     assert!(state.contains("written off") && state.contains("small-amounts"));
-    assert!(
-        state.contains("record?table=customers&amp;key=7"),
-        "{state}"
-    );
+    assert_contains(&state, "record?table=customers&amp;key=7");
     assert_eq!(history.matches("<article").count(), 3);
 
     // The page shows from which instant the first change is visible.
@@ -43,15 +40,14 @@ async fn a_record_says_what_refers_to_it() {
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/record?table=customers&key=7").await);
     let link = "timeline?q=table%3Ainvoices+value%3Acustomer_id%3D7";
-    assert!(page.contains(link), "{page}");
+    assert_contains(&page, link);
     let page = shown(get(&router, &format!("/audit/{link}")).await);
     assert_eq!(page.matches("<article").count(), 1);
 }
 
 #[tokio::test]
 async fn a_record_that_was_deleted_still_has_a_history() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     written(conn, "user:7", "web", "DELETE FROM invoices WHERE id = 1");
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
@@ -85,8 +81,7 @@ async fn a_key_of_several_columns_leads_to_its_record() {
 
 #[tokio::test]
 async fn a_transaction_is_shown_whole_with_its_context_and_actions() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let context = threadline::AuditContext::builder(ActorRef::user(9).unwrap())
         .correlation_id("ticket-1")
         .build()
@@ -99,9 +94,10 @@ async fn a_transaction_is_shown_whole_with_its_context_and_actions() {
     let router = mounted(&database, operator());
     let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
     let page = shown(get(&router, &format!("/audit/transaction?id={id}")).await);
-    for shown in ["ticket-1", "invoice.paid", "by cheque", "user:9", "paid"] {
-        assert!(page.contains(shown), "{shown} is not in {page}");
-    }
+    assert_contains_all(
+        &page,
+        &["ticket-1", "invoice.paid", "by cheque", "user:9", "paid"],
+    );
     assert_eq!(page.matches("<article").count(), 2);
     let page = shown(get(&router, "/audit/correlation?id=ticket-1").await);
     assert!(page.contains("invoice.paid") && page.matches("<article").count() == 2);
@@ -130,8 +126,7 @@ async fn a_transaction_is_shown_whole_with_its_context_and_actions() {
 
 #[tokio::test]
 async fn a_large_value_is_cut_and_there_whole_as_text() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     written(
         conn,
         "user:9",
@@ -151,8 +146,7 @@ async fn a_large_value_is_cut_and_there_whole_as_text() {
 
 #[tokio::test]
 async fn four_hundred_columns_and_writing_from_right_to_left_are_shown() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut Database::new().connected();
     let columns: Vec<_> = (0..400)
         .map(|n| format!("c{n} text DEFAULT 'שלום {n}'"))
         .collect();
@@ -166,7 +160,7 @@ async fn four_hundred_columns_and_writing_from_right_to_left_are_shown() {
     );
     let router = mounted(&database, operator());
     let page = shown(get(&router, "/audit/timeline").await);
-    assert!(page.contains("393 more columns"), "{page}");
+    assert_contains(&page, "393 more columns");
     let (_, link) = page.split_once("class=\"more\"><a href=\"").unwrap();
     let link = link.split('"').next().unwrap().replace("&amp;", "&");
     let first = shown(get(&router, &format!("/audit/{link}")).await);
@@ -198,8 +192,7 @@ async fn looks_at_records_are_recorded_where_the_host_wants_that() {
 
 #[tokio::test]
 async fn what_was_recorded_before_a_column_was_masked_is_shown_for_a_reason() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     run(
         conn,
         "SELECT threadline.audit('invoices', mask => ARRAY['status'])",
@@ -223,7 +216,7 @@ async fn what_was_recorded_before_a_column_was_masked_is_shown_for_a_reason() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let page = shown(send(&router, unmask("ticket+1")).await);
     let (_, history) = page.split_once("<h2>History</h2>").unwrap();
-    assert!(history.contains("written off"), "{history}");
+    assert_contains(&history, "written off");
     let recorded = threadline_tests::rows(
         conn,
         "SELECT name, actor_id, reason FROM threadline.actions WHERE name = 'audit.unmasked'",

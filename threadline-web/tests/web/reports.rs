@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use threadline::{Action, AuditContext, AuditExt, Scope, TableScope, record_action};
-use threadline_tests::rows;
+use threadline_tests::{assert_contains, rows};
 
 use super::*;
 
@@ -127,8 +127,8 @@ async fn a_report_has_what_was_found_and_how() {
     let page = shown(send(&router, request).await);
     let (_, form) = page.split_once("action=\"report.json\"").unwrap();
     let (form, _) = form.split_once("</form>").unwrap();
-    assert!(form.contains("value=\"actor:user:57 from:1h\""), "{form}");
-    assert!(form.contains("value=\"Divided amounts\""), "{form}");
+    assert_contains(&form, "value=\"actor:user:57 from:1h\"");
+    assert_contains(&form, "value=\"Divided amounts\"");
 }
 
 #[tokio::test]
@@ -156,8 +156,7 @@ async fn masks_and_scopes_hold_in_a_report() {
 
 #[tokio::test]
 async fn a_report_of_many_changes_says_that_it_is_truncated() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let sql = "INSERT INTO customers SELECT n, 'C', NULL FROM generate_series(1000, 2200) AS n";
     written(conn, "user:7", "web", sql);
     let router = mounted(&database, operator().allow_export());

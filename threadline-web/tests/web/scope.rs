@@ -1,3 +1,5 @@
+use threadline_tests::{assert_contains, assert_contains_all};
+
 use super::*;
 use threadline::{Scope, TableScope};
 
@@ -18,12 +20,10 @@ async fn a_customer_sees_their_own_rows_and_columns() {
     let database = with_invoices();
     let router = mounted(&database, of_customer(7));
     let page = shown(get(&router, "/audit/timeline").await);
-    for shown in ["Acme", "1200.00", "written off", "small-amounts"] {
-        assert!(page.contains(shown), "{shown} is not in {page}");
-    }
+    assert_contains_all(&page, &["Acme", "1200.00", "written off", "small-amounts"]);
     for hidden in ["Bolt", "800.00", "margin", "3117", "key=2"] {
         assert!(!page.contains(hidden), "{hidden} is in {page}");
     }
     // One of two invoices and one of two customers, inserted; two updates.
-    assert!(page.contains("4 changes in 4 transactions"), "{page}");
+    assert_contains(&page, "4 changes in 4 transactions");
 }

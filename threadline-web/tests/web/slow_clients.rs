@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use threadline_tests::assert_contains;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -113,7 +114,7 @@ async fn ten_thousand_slow_clients_do_not_keep_an_honest_one_from_its_answer() {
     }
     assert_eq!(open.len(), clients);
     let page = answered(address).await;
-    assert!(page.contains("small-amounts"), "{page}");
+    assert_contains(&page, "small-amounts");
     let more = memory().saturating_sub(before);
     println!("{} MB for {clients} clients", more / 1_000_000);
     // Without bounds, the values alone would need 10 GB. Other tests use memory meanwhile.
@@ -168,7 +169,7 @@ async fn a_form_that_does_not_arrive_is_refused() {
     tokio::time::pause();
     let answer = send(&router, request).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(answer.body.contains("did not arrive"), "{}", answer.body);
+    assert_contains(&answer.body, "did not arrive");
 }
 
 #[tokio::test]

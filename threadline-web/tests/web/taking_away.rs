@@ -1,7 +1,7 @@
 //! Exports, reports and reverts.
 
 use super::*;
-use threadline_tests::rows;
+use threadline_tests::{assert_contains, assert_contains_all, rows};
 
 fn form(path: &str, fields: &str) -> Request<Body> {
     Request::post(path)
@@ -16,7 +16,7 @@ async fn an_export_has_what_the_search_finds_and_is_recorded() {
     let database = with_invoices();
     let router = mounted(&database, operator().allow_export());
     let page = shown(get(&router, "/audit/export?q=table%3Ainvoices").await);
-    assert!(page.contains("5 changes"), "{page}");
+    assert_contains(&page, "5 changes");
     for (format, kind) in [
         ("csv", "text/csv; charset=utf-8"),
         ("json", "application/json"),
@@ -41,8 +41,7 @@ async fn an_export_has_what_the_search_finds_and_is_recorded() {
 
 #[tokio::test]
 async fn a_long_export_comes_whole_and_in_order() {
-    let database = with_invoices();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut with_invoices().connected();
     let sql = "INSERT INTO customers SELECT n, 'C', NULL FROM generate_series(1000, 3000) AS n";
     written(conn, "user:7", "web", sql);
     let router = mounted(&database, operator().allow_export());
@@ -66,14 +65,15 @@ async fn a_report_says_how_it_was_found() {
     let router = mounted(&database, operator().allow_export());
     let fields = "q=actor%3Auser%3A57&title=%3Cb%3EDivided%3C%2Fb%3E";
     let page = shown(send(&router, form("/audit/report", fields)).await);
-    for shown in [
-        "&lt;b&gt;Divided",
-        "admin:grace",
-        "actor:user:57",
-        "1200.00",
-    ] {
-        assert!(page.contains(shown), "{shown} is not in {page}");
-    }
+    assert_contains_all(
+        &page,
+        &[
+            "&lt;b&gt;Divided",
+            "admin:grace",
+            "actor:user:57",
+            "1200.00",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_revert_is_shown_confirmed_and_recorded() {
     let amounts = "SELECT string_agg(trim_scale(amount)::text, ' ' ORDER BY id) FROM invoices";
     let fields = |step: &str| format!("transaction={id}&step={step}&reason=divided+by+mistake");
     let page = shown(send(&router, form("/audit/revert", &fields("preview"))).await);
-    assert!(page.contains("2 changes would be made"), "{page}");
+    assert_contains(&page, "2 changes would be made");
     assert!(page.contains("1200.00"));
     assert_eq!(threadline_tests::value(conn, amounts).unwrap(), "12 8");
 
@@ -171,7 +171,7 @@ async fn a_revert_is_shown_confirmed_and_recorded() {
             .await
             .conflict(),
     );
-    assert!(page.contains("Nothing was changed"), "{page}");
+    assert_contains(&page, "Nothing was changed");
 }
 
 impl Answer {

@@ -10,8 +10,8 @@ use diesel::prelude::*;
 use futures_util::stream::once;
 use serde_json::json;
 use threadline::AuditContext;
+use threadline_tests::assert_rows;
 use threadline_tests::console::calls;
-use threadline_tests::rows;
 
 use super::{changes, request, send, service, setup};
 
@@ -80,16 +80,14 @@ async fn the_ids_and_the_address_are_recorded() {
             .insert_header(("x-forwarded-for", "198.51.100.1"));
         assert_eq!(send(&service, tagged).await.0, 201);
     }
-    assert_eq!(
-        rows(
-            &mut database.connect(),
-            "SELECT request_id, correlation_id, source, host(remote_ip)
-             FROM threadline.transactions ORDER BY id"
-        ),
+    assert_rows(
+        &mut database.connect(),
+        "SELECT request_id, correlation_id, source, host(remote_ip)
+         FROM threadline.transactions ORDER BY id",
         [
             "r-1 | r-1 | web | 203.0.113.9",
-            "NULL | NULL | web | 203.0.113.9"
-        ]
+            "NULL | NULL | web | 203.0.113.9",
+        ],
     );
 }
 

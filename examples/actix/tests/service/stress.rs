@@ -17,7 +17,7 @@ use actix_web::{Error, HttpResponse};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::AuditContext;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, run, value};
 
 use super::{request, send, service, setup};
 
@@ -168,7 +168,7 @@ fn check(database: &Database) {
     let wrong = "SELECT row_data, actor_type, actor_id FROM threadline.changes
          WHERE (actor_type, actor_id) IS DISTINCT FROM
                ('user', split_part(row_data ->> 'name', '-', 1))";
-    assert_eq!(rows(conn, wrong), [""; 0]);
+    assert_rows(conn, wrong, []);
     let count = |conn: &mut _, sql: &str| value(conn, sql).unwrap().parse::<i64>().unwrap();
     let written = count(conn, "SELECT count(*) FROM items");
     let recorded = count(conn, "SELECT count(*) FROM threadline.changes");

@@ -12,7 +12,7 @@ use axum_diesel_async::{routes, service};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use threadline_tests::socket::{Sent, Unanswered, until, until_waiting};
-use threadline_tests::{rows, run};
+use threadline_tests::{assert_rows, run};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -70,12 +70,13 @@ fn a_dropped_request_leaves_its_context_to_no_other() {
     until(observer, in_transactions, 0);
     let recorded = "SELECT op, actor_type, actor_id, row_data ->> 'name'
          FROM threadline.changes ORDER BY id";
-    assert_eq!(
-        rows(observer, recorded),
+    assert_rows(
+        observer,
+        recorded,
         [
             "insert | user | 1 | first",
             // The change of a cancelled request rolled back.
             "insert | admin | grace | third",
-        ]
+        ],
     );
 }

@@ -15,7 +15,7 @@ use axum_r2d2::{routes, service};
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{AuditContext, AuditExt};
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, run, value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
@@ -158,7 +158,7 @@ fn check(database: &Database) {
              WHEN 'articles' THEN (actor_type, actor_id) IS DISTINCT FROM
                  ('user', split_part(row_data ->> 'title', '-', 1))
              ELSE actor_type IS DISTINCT FROM 'anonymous' END";
-    assert_eq!(rows(conn, wrong), [""; 0]);
+    assert_rows(conn, wrong, []);
     for (table, least) in [
         ("articles", 2 + 3 * REQUESTS / 5 + REQUESTS / 5),
         ("comments", REQUESTS / 5),
@@ -176,12 +176,9 @@ fn check(database: &Database) {
         );
         assert!(written >= least, "{written} {table}, of at least {least}");
     }
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(*) FROM articles WHERE title ~ 'rolled back|forgotten'"
-        )
-        .as_deref(),
-        Some("0")
+    assert_value(
+        conn,
+        "SELECT count(*) FROM articles WHERE title ~ 'rolled back|forgotten'",
+        "0",
     );
 }

@@ -1,6 +1,6 @@
 //! The commands of the guide "Erasing a person".
 
-use threadline_tests::{Database, run, scratch_dir, value};
+use threadline_tests::{Database, assert_contains, run, scratch_dir, value};
 
 use super::{audit, done, quickstart};
 
@@ -19,15 +19,15 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     ];
     let (success, _, error) = audit(&database, &erase);
     assert!(!success);
-    assert!(
-        error.contains("no policy declares personal columns of records of public.members"),
-        "{error}"
+    assert_contains(
+        &error,
+        "no policy declares personal columns of records of public.members",
     );
     let name = value(conn, "SELECT row_data ->> 'name' FROM threadline.changes WHERE table_name = 'members' AND key ->> 'id' = '1' AND row_data ? 'name' ORDER BY id LIMIT 1").unwrap();
     let exported = done(&database, &["subject", "members:1", "--actor", "user:1"]);
-    assert!(exported.contains(&name), "{exported}");
+    assert_contains(&exported, &name);
     let end = exported.lines().last().unwrap();
-    assert!(end.contains(r#""kind":"end""#), "{end}");
+    assert_contains(&end, r#""kind":"end""#);
 
     let named = [&erase[..], &["--column", "members.name"]].concat();
     let shown = done(&database, &named);
@@ -76,5 +76,5 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
         &["erase", "--subject", "members", "--reason", "x"],
     );
     assert!(!success);
-    assert!(error.contains("such as users:42"), "{error}");
+    assert_contains(&error, "such as users:42");
 }

@@ -3,7 +3,7 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
-use threadline_tests::{Database, rows, run, scratch_dir, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, scratch_dir, value};
 
 use super::{audit, quickstart};
 
@@ -202,13 +202,10 @@ fn commands_of_the_guide_for_auditors_run() {
     let mut reader = Reader::new();
     let ran = reader.follow(AUDITOR);
     assert!(ran >= 35, "{ran}: the guide is not read any more");
-    assert_eq!(
-        value(
-            &mut reader.conn,
-            "SELECT floor::text FROM threadline.retention"
-        )
-        .as_deref(),
-        Some("6 years")
+    assert_value(
+        &mut reader.conn,
+        "SELECT floor::text FROM threadline.retention",
+        "6 years",
     );
 }
 
@@ -221,7 +218,7 @@ fn the_statement_for_pg_cron_posts() {
         .and_then(|line| line.split('\'').nth(5))
         .unwrap();
     run(&mut reader.conn, "DELETE FROM members");
-    assert_eq!(rows(&mut reader.conn, scheduled), ["1"]);
+    assert_rows(&mut reader.conn, scheduled, ["1"]);
 }
 
 #[test]

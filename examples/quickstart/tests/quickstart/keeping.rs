@@ -1,6 +1,6 @@
 //! The commands of the guide "Keeping it for years".
 
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_contains, run, value};
 
 use super::{audit, done, quickstart};
 
@@ -61,15 +61,9 @@ fn changes_beyond_their_retention_are_purged_unless_they_are_held() {
              SELECT id FROM threadline.audited_tables WHERE table_name = 'members')",
     )
     .unwrap();
-    assert!(
-        shown.contains(&format!("    {of_record_1} are older and stay\n")),
-        "{shown}"
-    );
+    assert_contains(&shown, &format!("    {of_record_1} are older and stay\n"));
     let line = done(&database, &["purge", "--dry-run", "--json"]);
-    assert!(
-        line.contains(r#""table":"public.members","keep":"7 years""#),
-        "{line}"
-    );
+    assert_contains(&line, r#""table":"public.members","keep":"7 years""#);
 
     let left = all.parse::<u64>().unwrap() - of_record_1.parse::<u64>().unwrap();
     assert_eq!(
@@ -86,11 +80,11 @@ fn changes_beyond_their_retention_are_purged_unless_they_are_held() {
     );
     let (success, _, error) = audit(&database, &["release", "1", "--reason", "settled"]);
     assert!(!success);
-    assert!(error.contains("no hold 1 is in force"), "{error}");
+    assert_contains(&error, "no hold 1 is in force");
     let (success, _, error) = audit(&database, &["hold", "--reason", "x"]);
     assert!(!success);
-    assert!(
-        error.contains("a hold needs a table, a record of it, an actor or a correlation id"),
-        "{error}"
+    assert_contains(
+        &error,
+        "a hold needs a table, a record of it, an actor or a correlation id",
     );
 }

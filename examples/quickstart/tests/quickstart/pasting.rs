@@ -48,9 +48,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
          SELECT setval('threadline.entry_ids', 1)",
         "INSERT INTO members VALUES (77, 'Ada', 'a', 'b'); UPDATE threadline.journal SET captured_at = captured_at - interval '1 day'",
     ] {
-        let database = Database::new();
-        let conn = &mut database.connect();
-        run(conn, TABLES);
+        let (database, conn) = &mut Database::with(TABLES);
         assert!(audit(&database, &["install"]).0);
         run(conn, damage);
         // The second run of a finding is about the table that the first one fixed.

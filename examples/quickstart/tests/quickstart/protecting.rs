@@ -1,6 +1,6 @@
 //! The audit gets an owner of its own.
 
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_contains, assert_value, run, value};
 
 use super::{audit, quickstart};
 
@@ -29,7 +29,7 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
     let owns = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'threadline'";
     assert_ne!(value(conn, owns).as_deref(), Some(owner.as_str()));
     run(conn, &sql);
-    assert_eq!(value(conn, owns).as_deref(), Some(owner.as_str()));
+    assert_value(conn, owns, owner.as_str());
 
     let (done, said, error) = audit(&database, &arguments);
     assert!(done, "{error}");
@@ -45,7 +45,7 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
                 "SELECT has_table_privilege('{role}', 'threadline.audit_changes', '{what}')::text"
             )
         };
-        assert_eq!(value(conn, &may("SELECT")).as_deref(), Some(may_read));
+        assert_value(conn, &may("SELECT"), may_read);
         for write in ["INSERT", "UPDATE", "DELETE", "TRUNCATE"] {
             assert_eq!(
                 value(conn, &may(write)).as_deref(),
@@ -59,8 +59,5 @@ fn one_command_takes_the_audit_out_of_the_applications_hands() {
     run(conn, &format!("ALTER ROLE {app} CREATEROLE"));
     let (done, _, error) = audit(&database, &arguments);
     assert!(!done);
-    assert!(
-        error.contains(&format!("ALTER ROLE {app} NOCREATEROLE")),
-        "{error}"
-    );
+    assert_contains(&error, &format!("ALTER ROLE {app} NOCREATEROLE"));
 }

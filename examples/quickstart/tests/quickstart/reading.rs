@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use threadline::{Action, ActorRef, record_action};
-use threadline_tests::{Database, rows, run, scratch_dir};
+use threadline_tests::{
+    Database, assert_contains, assert_contains_all, assert_rows, rows, run, scratch_dir,
+};
 
 use crate::{audit, quickstart};
 
@@ -22,13 +24,10 @@ fn a_timeline_takes_every_filter_and_goes_on_where_it_ended() {
     let database = Database::empty();
     quickstart(&database);
     let by_grace = answer(&database, &["timeline", "--actor", "admin:grace"]);
-    assert!(
-        by_grace.contains("role  member -> treasurer\n"),
-        "{by_grace}"
-    );
-    assert!(
-        by_grace.contains("\n    member.role_changed by admin:grace: elected on 1 November\n"),
-        "{by_grace}"
+    assert_contains(&by_grace, "role  member -> treasurer\n");
+    assert_contains(
+        &by_grace,
+        "\n    member.role_changed by admin:grace: elected on 1 November\n",
     );
     assert!(!by_grace.contains("user:1"), "{by_grace}");
     // Nothing for a terminal goes into a pipe.
@@ -99,7 +98,7 @@ fn actions_are_read_also_where_nothing_changed() {
     );
     assert!(rest.contains(" of payments "), "{found}");
     let found = answer(&database, &["actor", "anonymous"]);
-    assert!(found.contains("session.opened by anonymous"), "{found}");
+    assert_contains(&found, "session.opened by anonymous");
 
     let count = answer(&database, &["actions", "--count"]);
     let page = json(&database, &["actions", "--limit", "1"]);
@@ -176,10 +175,7 @@ fn an_empty_answer_says_which_it_is() {
     }
     // A key in one argument, as the filter takes it.
     let found = answer(&database, &["history", "seats", "[\"acme\", 7]"]);
-    assert!(
-        found.contains("insert of seats number=7 tenant=acme"),
-        "{found}"
-    );
+    assert_contains(&found, "insert of seats number=7 tenant=acme");
 
     let (_, _, error) = audit(&database, &["timeline", "--to", "2020-01-01"]);
     let (outside, rest) = error.split_once('\n').unwrap();
@@ -197,10 +193,7 @@ fn an_empty_answer_says_which_it_is() {
     assert!(error.starts_with("Without --from"), "{error}");
 
     let nobody = answer(&database, &["timeline", "--actor", "nobody"]);
-    assert!(
-        nobody.contains("insert of seats number=7 tenant=acme by nobody"),
-        "{nobody}"
-    );
+    assert_contains(&nobody, "insert of seats number=7 tenant=acme by nobody");
     assert!(!nobody.contains("admin:grace"), "{nobody}");
     assert_eq!(answer(&database, &["actor", "nobody"]), nobody);
 }
@@ -221,8 +214,8 @@ fn a_record_and_a_table_as_they_were() {
     let rest = json(&database, &["history", "members", "1", "--after", next]);
     assert_eq!(rest["entries"][0], history["entries"][2]);
     let then = answer(&database, &["as-of", "members", "1", "--at", appointed]);
-    assert!(then.contains("name       Ada Lovelace\n"), "{then}");
-    assert!(then.contains("role       treasurer\n"), "{then}");
+    assert_contains(&then, "name       Ada Lovelace\n");
+    assert_contains(&then, "role       treasurer\n");
     assert!(!then.contains("argon2"), "{then}");
 
     let lines = answer(
@@ -304,10 +297,7 @@ fn an_export_goes_to_a_file_or_a_pipe() {
     let written = std::fs::read_to_string(&file).unwrap();
     let changes = written.lines().count() - 1;
     assert_eq!(error, format!("{changes} changes in {path}\n"));
-    assert!(
-        written.contains("\"name\":\"member.role_changed\""),
-        "{written}"
-    );
+    assert_contains(&written, "\"name\":\"member.role_changed\"");
 
     let (done, csv, error) = audit(&database, &["export", "--limit", "1"]);
     assert!(done);
@@ -337,9 +327,9 @@ fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
         &database,
         &["history", "members", "1", "--unmasked", "ticket 4711"],
     );
-    assert!(history.contains("Ada Byron -> Ada Lovelace"), "{history}");
+    assert_contains(&history, "Ada Byron -> Ada Lovelace");
     let csv = answer(&database, &["export", "--unmasked", "for the auditor"]);
-    assert!(csv.contains("Ada Byron"), "{csv}");
+    assert_contains(&csv, "Ada Byron");
     let before_it_went = rows(
         &mut database.connect(),
         "SELECT to_char((occurred_at - interval '1 microsecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
@@ -353,14 +343,12 @@ fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
             &database,
             &[&as_of[..], &["--unmasked", "what was"]].concat(),
         );
-        assert!(said.contains("Ada Lovelace"), "{said}");
+        assert_contains(&said, "Ada Lovelace");
     }
-    assert_eq!(
-        rows(
-            &mut database.connect(),
-            "SELECT reason FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id"
-        ),
-        ["ticket 4711", "for the auditor", "what was", "what was"]
+    assert_rows(
+        &mut database.connect(),
+        "SELECT reason FROM threadline.audit_actions WHERE name = 'audit.unmasked' ORDER BY id",
+        ["ticket 4711", "for the auditor", "what was", "what was"],
     );
 }
 
@@ -376,17 +364,18 @@ fn a_summary_counts_by_day_table_operation_and_actor() {
         &database,
         &["summary", "--table", "members", "--key", "id=1"],
     );
-    for expected in [
-        " changes\n\nby day\n",
-        "\nby table\n",
-        "  members\n",
-        "\nby operation\n",
-        "  update\n",
-        "\nby actor\n",
-        "  admin:grace\n",
-    ] {
-        assert!(printed.contains(expected), "{expected:?} in {printed}");
-    }
+    assert_contains_all(
+        &printed,
+        &[
+            " changes\n\nby day\n",
+            "\nby table\n",
+            "  members\n",
+            "\nby operation\n",
+            "  update\n",
+            "\nby actor\n",
+            "  admin:grace\n",
+        ],
+    );
     let inserted = answer(
         &database,
         &[
@@ -409,10 +398,10 @@ fn a_history_takes_the_rows_that_referred_to_the_record() {
     assert!(!alone.contains("payments"), "{alone}");
     for with in ["payments", "payments.member_id"] {
         let said = answer(&database, &["history", "members", "1", "--with", with]);
-        assert!(said.contains(" of payments "), "{said}");
-        assert!(
-            said.contains("\n    refers by payments.member_id\n    in transaction "),
-            "{said}"
+        assert_contains(&said, " of payments ");
+        assert_contains(
+            &said,
+            "\n    refers by payments.member_id\n    in transaction ",
         );
         let all = json(&database, &["history", "members", "1", "--with", with]);
         let entries = all["entries"].as_array().unwrap();
@@ -459,10 +448,7 @@ fn a_history_takes_the_rows_that_referred_to_the_record() {
         &["history", "members", "1", "--with", "members.email"],
     );
     assert!(!done);
-    assert!(
-        error.contains("members.email are not recorded (masked)"),
-        "{error}"
-    );
+    assert_contains(&error, "members.email are not recorded (masked)");
 }
 
 #[test]

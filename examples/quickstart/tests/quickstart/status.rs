@@ -1,7 +1,7 @@
 //! `audit status` as a health check.
 
 use serde_json::Value;
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, assert_contains, run};
 
 use super::{program, quickstart};
 
@@ -37,9 +37,9 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
     run(conn, "ALTER TABLE payments ADD city text");
     let (code, shown) = status(&database, &[]);
     assert_eq!(code, Some(0));
-    assert!(
-        shown.contains("\"payments\"   audited; it has new columns, which are recorded\n"),
-        "{shown}"
+    assert_contains(
+        &shown,
+        "\"payments\"   audited; it has new columns, which are recorded\n",
     );
 
     run(conn, "ALTER TABLE members DISABLE TRIGGER ALL");
@@ -49,11 +49,9 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
     assert_eq!(found["findings"][0]["severity"], "error");
     let (code, shown) = status(&database, &[]);
     assert_eq!(code, Some(1));
-    assert!(
-        shown.contains(
-            "\"members\"    its triggers are missing, switched off or altered; see `verify`\n"
-        ),
-        "{shown}"
+    assert_contains(
+        &shown,
+        "\"members\"    its triggers are missing, switched off or altered; see `verify`\n",
     );
 
     // Tables without a model are reported, too.
@@ -64,19 +62,14 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
     );
     let (code, shown) = status(&database, &[]);
     assert_eq!(code, Some(1));
-    assert!(
-        shown.contains("error    trigger-disabled  public.notes: "),
-        "{shown}"
-    );
+    assert_contains(&shown, "error    trigger-disabled  public.notes: ");
 
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
     let (code, shown) = status(&database, &[]);
     assert_eq!(code, Some(1));
-    assert!(
-        shown.contains(
-            "\"members\"    unknown, as the audit schema is behind; generate and run migrations\n"
-        ),
-        "{shown}"
+    assert_contains(
+        &shown,
+        "\"members\"    unknown, as the audit schema is behind; generate and run migrations\n",
     );
 }
 

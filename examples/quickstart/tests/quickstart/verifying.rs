@@ -1,6 +1,6 @@
 //! `audit verify` as a health check.
 
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, assert_contains, run};
 
 use super::{program, quickstart};
 
@@ -60,7 +60,7 @@ info     table-unaudited  public.notes: nothing of it is recorded
     assert_eq!(verify(&database, &["--table", "members"]).0, Some(0));
     let (status, _, error) = verify(&database, &["--table", "nowhere"]);
     assert_eq!(status, Some(2));
-    assert!(error.contains("nowhere"), "{error}");
+    assert_contains(&error, "nowhere");
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_large_ledger_is_verified_in_steps_that_go_on_where_they_were_stopped() {
     let (status, shown, _) = verify(&database, &["--steps", "1", "--for", "0"]);
     assert_eq!(status, Some(0));
     let point = "{\"table\":\"public.members\",\"after\":\"1\"}";
-    assert!(
-        shown.contains(&format!("stopped; continue with --resume '{point}'\n")),
-        "{shown}"
+    assert_contains(
+        &shown,
+        &format!("stopped; continue with --resume '{point}'\n"),
     );
     let (status, shown, _) = verify(&database, &["--resume", point]);
     assert_eq!(status, Some(0));

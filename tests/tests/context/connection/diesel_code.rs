@@ -4,7 +4,7 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{AuditExt, AuditedTransactionManager, is_actor_required};
-use threadline_tests::{rows, run, value};
+use threadline_tests::{assert_contains, assert_rows, run, value};
 
 use super::super::{recorded, transactions, user};
 use super::{Audited, connect, notes, write};
@@ -141,10 +141,7 @@ fn a_begin_that_fails_half_way_is_rolled_back() {
     });
     for failed in failed {
         let error = failed.unwrap_err().to_string();
-        assert!(
-            error.contains("permission denied for function set_config"),
-            "{error}"
-        );
+        assert_contains(&error, "permission denied for function set_config");
     }
     write(conn, 2).unwrap();
     let role = "RESET SESSION AUTHORIZATION; REVOKE ALL ON notes FROM threadline_sets_nothing;
@@ -326,7 +323,7 @@ fn statements_are_prepared_once() {
     assert_eq!(value(conn.without_context(), prepared).unwrap(), "2");
     let actors = "SELECT count(DISTINCT actor_id), count(*) FROM threadline.changes
         WHERE actor_id::int = (key ->> 'id')::int % 10";
-    assert_eq!(rows(conn.without_context(), actors), ["5 | 10"]);
+    assert_rows(conn.without_context(), actors, ["5 | 10"]);
     assert_eq!(transactions(conn.without_context()), 10);
 }
 

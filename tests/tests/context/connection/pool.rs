@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::Error;
 use threadline::AutocommitInContext;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, run, value};
 
 use super::super::{NOTES, recorded, user};
 use super::{Audited, write};
@@ -42,7 +42,7 @@ fn no_actor_is_lost_or_leaks_between_users_of_a_pool() {
     let conn = &mut database.connect();
     let wrong = "SELECT key, actor_id FROM threadline.changes
         WHERE actor_id IS DISTINCT FROM CASE WHEN (key ->> 'id')::int % 10 < 5 THEN ((key ->> 'id')::int / 10)::text END";
-    assert_eq!(rows(conn, wrong), [""; 0]);
+    assert_rows(conn, wrong, []);
     let written = value(conn, "SELECT count(*) FROM notes").unwrap();
     let recorded = value(conn, "SELECT count(*) FROM threadline.changes").unwrap();
     assert_eq!(written, recorded);

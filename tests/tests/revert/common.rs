@@ -49,6 +49,23 @@ pub fn state(conn: &mut PgConnection, tables: &[&str]) -> String {
         .collect()
 }
 
+/// Reverts transactions, each on its own.
+#[track_caller]
+pub fn revert_each(conn: &mut PgConnection, mistakes: impl IntoIterator<Item = i64>) {
+    for mistake in mistakes {
+        revert_transaction(conn, mistake).unwrap();
+    }
+}
+
+/// Runs statements as one transaction and reverts it: the state is that before.
+#[track_caller]
+pub fn reverted(conn: &mut PgConnection, tables: &[&str], sql: &str) {
+    let before = state(conn, tables);
+    let mistake = transaction(conn, sql);
+    revert_transaction(conn, mistake).unwrap();
+    assert_eq!(state(conn, tables), before, "{sql}");
+}
+
 /// Runs statements as one transaction, reverts it, and reverts the revert: the state is
 /// exactly that before, and that after.
 #[track_caller]
@@ -56,7 +73,7 @@ pub fn there_and_back(conn: &mut PgConnection, tables: &[&str], sql: &str) {
     let before = state(conn, tables);
     let mistake = transaction(conn, sql);
     let after = state(conn, tables);
-    assert_ne!(before, after, "nothing happened");
+    assert_ne!(before, after, "nothing happened: {sql}");
     let changes = revert_transaction(conn, mistake).unwrap();
     assert_eq!(
         value(
@@ -67,14 +84,14 @@ pub fn there_and_back(conn: &mut PgConnection, tables: &[&str], sql: &str) {
         ),
         Some(changes.to_string())
     );
-    assert_eq!(state(conn, tables), before, "reverted");
+    assert_eq!(state(conn, tables), before, "reverted: {sql}");
     let revert = last(conn);
     assert!(revert > mistake, "the revert is on record");
     revert_transaction(conn, revert).unwrap();
-    assert_eq!(state(conn, tables), after, "the revert reverted");
+    assert_eq!(state(conn, tables), after, "the revert reverted: {sql}");
     let again = last(conn);
     revert_transaction(conn, again).unwrap();
-    assert_eq!(state(conn, tables), before, "and reverted again");
+    assert_eq!(state(conn, tables), before, "and reverted again: {sql}");
 }
 
 /// Returns why a transaction cannot be reverted; the attempt changes nothing.

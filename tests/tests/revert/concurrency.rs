@@ -163,8 +163,7 @@ fn an_older_snapshot_overwrites_nothing_that_it_does_not_see() {
 
 #[test]
 fn a_record_is_not_reverted_while_its_former_state_is_open() {
-    let database = notes();
-    let conn = &mut database.connect();
+    let (database, conn) = &mut notes().connected();
     let writer = &mut database.connect();
     run(writer, "BEGIN; UPDATE notes SET body = 'open' WHERE id = 1");
     let instant = now(conn);

@@ -3,7 +3,7 @@
 use threadline::{
     ActorRef, AuditContext, AuditExt, ErrorKind, revert_transaction, revert_transaction_but,
 };
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_contains, assert_rows, rows, run, value};
 
 use super::common::{refusal, state, transaction};
 
@@ -251,13 +251,15 @@ fn conflicting_records_can_be_left_out() {
     assert_eq!(state(conn, &TABLES), before);
     // If a record is left out, none of its changes is undone.
     assert_eq!(revert(conn, &against).unwrap(), 3);
-    assert_eq!(
-        rows(conn, "SELECT name, stars FROM shops ORDER BY id"),
-        ["a | 1", "kept | 0", "c | 3", "d | 4"]
+    assert_rows(
+        conn,
+        "SELECT name, stars FROM shops ORDER BY id",
+        ["a | 1", "kept | 0", "c | 3", "d | 4"],
     );
-    assert_eq!(
-        rows(conn, "SELECT no, price FROM prices ORDER BY no"),
-        ["1 | 1.50", "2 | 9"]
+    assert_rows(
+        conn,
+        "SELECT no, price FROM prices ORDER BY no",
+        ["1 | 1.50", "2 | 9"],
     );
     assert_eq!(
         rows(
@@ -270,10 +272,7 @@ fn conflicting_records_can_be_left_out() {
         )]
     );
     let error = revert(conn, &[99_999]).unwrap_err().to_string();
-    assert!(
-        error.contains("change 99999 is not one of transaction"),
-        "{error}"
-    );
+    assert_contains(&error, "change 99999 is not one of transaction");
 }
 
 #[test]

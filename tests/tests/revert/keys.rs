@@ -87,8 +87,7 @@ fn keys_of_several_columns_of_every_type() {
 
 #[test]
 fn keys_of_one_column_of_every_type() {
-    let database = Database::new();
-    let conn = &mut database.connect();
+    let (_, conn) = &mut Database::new().connected();
     for (n, (kind, one, two)) in [
         ("char(4)", "'ab'", "'a'"),
         ("varchar(10)", "'ab'", "'a'"),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Operation};
-use threadline_tests::{Database, now, run, value};
+use threadline_tests::{Database, assert_value, now, run};
 
 use super::common::{last, reasons, state};
 
@@ -33,6 +33,23 @@ fn after(conn: &mut PgConnection, sql: &str) -> (DateTime<Utc>, String) {
     before
 }
 
+/// Returns why a record cannot be reverted; the attempt changes nothing.
+#[track_caller]
+fn refused(conn: &mut PgConnection, id: i32, instant: DateTime<Utc>) -> String {
+    let before = state(conn, &["notes"]);
+    let said = reasons(Note::revert_to(conn, id, instant).unwrap_err());
+    assert_eq!(state(conn, &["notes"]), before);
+    said
+}
+
+/// Runs statements and reverts one record: the state is that before.
+#[track_caller]
+fn reverted(conn: &mut PgConnection, id: i32, sql: &str) {
+    let (instant, before) = after(conn, sql);
+    Note::revert_to(conn, id, instant).unwrap();
+    assert_eq!(state(conn, &["notes"]), before, "{sql}");
+}
+
 #[test]
 fn a_record_is_reverted_to_before_an_update() {
     let (_, conn) = &mut notes();
@@ -42,9 +59,7 @@ fn a_record_is_reverted_to_before_an_update() {
         "UPDATE notes SET price = 1.5 WHERE id = 1",
         "BEGIN; UPDATE notes SET body = NULL WHERE id = 1; COMMIT; UPDATE notes SET price = 1.5000 WHERE id = 1",
     ] {
-        let (instant, before) = after(conn, sql);
-        Note::revert_to(conn, 1, instant).unwrap();
-        assert_eq!(state(conn, &["notes"]), before, "{sql}");
+        reverted(conn, 1, sql);
     }
 }
 
@@ -107,25 +122,16 @@ fn a_revert_is_recorded_under_the_current_actor() {
 fn a_record_that_has_another_key_now_is_not_doubled() {
     let (_, conn) = &mut notes();
     let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
-    let before = state(conn, &["notes"]);
-    let error = Note::revert_to(conn, 1, instant).unwrap_err();
-    insta::assert_snapshot!(reasons(error));
-    assert_eq!(state(conn, &["notes"]), before);
+    insta::assert_snapshot!(refused(conn, 1, instant));
 }
 
 #[test]
 fn a_record_that_had_another_key_then_is_not_deleted() {
     let (_, conn) = &mut notes();
     let (instant, _) = after(conn, "UPDATE notes SET id = 9 WHERE id = 1");
-    let before = state(conn, &["notes"]);
-    let error = Note::revert_to(conn, 9, instant).unwrap_err();
-    insta::assert_snapshot!(reasons(error));
-    assert_eq!(state(conn, &["notes"]), before);
+    insta::assert_snapshot!(refused(conn, 9, instant));
     // Under its present key, it reverts to any instant since.
-    let since = now(conn);
-    run(conn, "UPDATE notes SET body = 'x' WHERE id = 9");
-    Note::revert_to(conn, 9, since).unwrap();
-    assert_eq!(state(conn, &["notes"]), before);
+    reverted(conn, 9, "UPDATE notes SET body = 'x' WHERE id = 9");
 }
 
 #[test]
@@ -135,10 +141,7 @@ fn a_record_that_another_one_follows_under_its_key_is_not_written_over_it() {
         conn,
         "UPDATE notes SET id = 3 WHERE id = 2; UPDATE notes SET id = 2 WHERE id = 1",
     );
-    let before = state(conn, &["notes"]);
-    let error = Note::revert_to(conn, 2, instant).unwrap_err();
-    insta::assert_snapshot!(reasons(error));
-    assert_eq!(state(conn, &["notes"]), before);
+    insta::assert_snapshot!(refused(conn, 2, instant));
 }
 
 #[test]
@@ -162,9 +165,7 @@ fn a_key_that_went_and_came_back_is_the_record_that_it_was() {
 fn a_record_inserted_where_one_moved_away_is_deleted_again() {
     let (_, conn) = &mut notes();
     run(conn, "UPDATE notes SET id = 9 WHERE id = 1");
-    let (instant, before) = after(conn, "INSERT INTO notes VALUES (1, 'new')");
-    Note::revert_to(conn, 1, instant).unwrap();
-    assert_eq!(state(conn, &["notes"]), before);
+    reverted(conn, 1, "INSERT INTO notes VALUES (1, 'new')");
 }
 
 #[test]
@@ -176,24 +177,20 @@ fn each_obstacle_to_a_revert_is_reported() {
          CREATE TABLE links (id int PRIMARY KEY, note int REFERENCES notes)",
     );
     let mut said = vec![];
-    let mut refused = |conn: &mut PgConnection, id, instant| {
-        let before = state(conn, &["notes"]);
-        said.push(reasons(Note::revert_to(conn, id, instant).unwrap_err()));
-        assert_eq!(state(conn, &["notes"]), before);
-    };
-    refused(conn, 1, "2000-01-01T00:00:00Z".parse().unwrap());
-    refused(conn, 1, "2100-01-01T00:00:00Z".parse().unwrap());
+    for instant in ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+        said.push(refused(conn, 1, instant.parse().unwrap()));
+    }
     let (instant, _) = after(
         conn,
         "INSERT INTO notes VALUES (3), (4); INSERT INTO tags VALUES (1, 3); INSERT INTO links VALUES (1, 4)",
     );
-    refused(conn, 3, instant);
-    refused(conn, 4, instant);
+    said.push(refused(conn, 3, instant));
+    said.push(refused(conn, 4, instant));
     let (instant, _) = after(
         conn,
         "UPDATE notes SET body = 'x' WHERE id = 1; ALTER TABLE notes ADD CHECK (body <> 'one') NOT VALID",
     );
-    refused(conn, 1, instant);
+    said.push(refused(conn, 1, instant));
     insta::assert_snapshot!(said.join("\n"));
 }
 
@@ -232,12 +229,12 @@ mod masked {
         )
     }
 
+    /// Runs statements; returns why the first record is not reverted to its state before.
     #[track_caller]
-    fn refused(conn: &mut PgConnection, id: i32, instant: DateTime<Utc>) -> String {
-        let before = state(conn, &["notes"]);
-        let said = reasons(Note::revert_to(conn, id, instant).unwrap_err());
-        assert_eq!(state(conn, &["notes"]), before);
-        said
+    fn refused_after(sql: &str) -> String {
+        let (_, conn) = &mut database();
+        let (instant, _) = after(conn, sql);
+        refused(conn, 1, instant)
     }
 
     #[test]
@@ -252,60 +249,46 @@ mod masked {
 
     #[test]
     fn changed_columns_are_reverted() {
-        let (_, conn) = &mut database();
-        let (instant, _) = after(
-            conn,
-            "UPDATE notes SET body = 'other', price = 7 WHERE id = 1",
-        );
-        insta::assert_snapshot!(refused(conn, 1, instant));
+        insta::assert_snapshot!(refused_after(
+            "UPDATE notes SET body = 'other', price = 7 WHERE id = 1"
+        ));
     }
 
     #[test]
     fn null_is_on_record_whatever_came_after_it() {
         let (_, conn) = &mut database();
-        let (instant, before) = after(
+        reverted(
             conn,
+            2,
             "UPDATE notes SET body = 'x' WHERE id = 2; UPDATE notes SET body = 'y' WHERE id = 2",
         );
-        Note::revert_to(conn, 2, instant).unwrap();
-        assert_eq!(state(conn, &["notes"]), before);
     }
 
     #[test]
     fn a_row_that_came_again_does_not_get_the_placeholder() {
         for again in ["NULL", "'another'"] {
-            let (_, conn) = &mut database();
-            let (instant, _) = after(
-                conn,
-                &format!(
-                    "DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (1, {again}, 9, 'h')"
-                ),
-            );
+            let refused = refused_after(&format!(
+                "DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (1, {again}, 9, 'h')"
+            ));
             insta::allow_duplicates! {
-                insta::assert_snapshot!("came_again", refused(conn, 1, instant));
+                insta::assert_snapshot!("came_again", refused);
             }
         }
     }
 
     #[test]
     fn a_row_that_is_gone_does_not_come_back_without_it() {
-        let (_, conn) = &mut database();
-        let (instant, _) = after(conn, "DELETE FROM notes");
-        insta::assert_snapshot!(refused(conn, 1, instant));
+        insta::assert_snapshot!(refused_after("DELETE FROM notes"));
     }
 
     #[test]
     fn masked_columns_stay_masked_after_rename() {
         for refresh in ["", "SELECT threadline.refresh('notes')"] {
-            let (_, conn) = &mut database();
-            let (instant, _) = after(
-                conn,
-                &format!(
-                    "UPDATE notes SET body = 'other' WHERE id = 1; DELETE FROM notes WHERE id = 2; ALTER TABLE notes RENAME body TO words; {refresh}"
-                ),
-            );
+            let refused = refused_after(&format!(
+                "UPDATE notes SET body = 'other' WHERE id = 1; DELETE FROM notes WHERE id = 2; ALTER TABLE notes RENAME body TO words; {refresh}"
+            ));
             insta::allow_duplicates! {
-                insta::assert_snapshot!("renamed", refused(conn, 1, instant));
+                insta::assert_snapshot!("renamed", refused);
             }
         }
     }
@@ -317,19 +300,14 @@ mod masked {
             conn,
             "SELECT threadline.audit('notes', exclude => '{hash}')",
         );
-        let (instant, before) = after(conn, "UPDATE notes SET body = 'x' WHERE id = 1");
-        Note::revert_to(conn, 1, instant).unwrap();
-        assert_eq!(state(conn, &["notes"]), before);
+        reverted(conn, 1, "UPDATE notes SET body = 'x' WHERE id = 1");
     }
 
     #[test]
     fn a_placeholder_is_not_restored_after_the_mask_is_gone() {
-        let (_, conn) = &mut database();
-        let (instant, _) = after(
-            conn,
-            "UPDATE notes SET body = 'x' WHERE id = 1; SELECT threadline.audit('notes', exclude => '{hash}')",
-        );
-        insta::assert_snapshot!(refused(conn, 1, instant));
+        insta::assert_snapshot!(refused_after(
+            "UPDATE notes SET body = 'x' WHERE id = 1; SELECT threadline.audit('notes', exclude => '{hash}')"
+        ));
     }
 }
 
@@ -343,8 +321,9 @@ fn a_trigger_that_keeps_time_is_no_obstacle() {
     );
     let (instant, _) = after(conn, "UPDATE notes SET body = 'x' WHERE id = 1");
     Note::revert_to(conn, 1, instant).unwrap();
-    assert_eq!(
-        value(conn, "SELECT body || ' ' || price FROM notes WHERE id = 1").as_deref(),
-        Some("one 42")
+    assert_value(
+        conn,
+        "SELECT body || ' ' || price FROM notes WHERE id = 1",
+        "one 42",
     );
 }

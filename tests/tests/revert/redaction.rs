@@ -1,11 +1,12 @@
 //! Values that the audit does not have are never invented.
 
+use diesel::PgConnection;
 use threadline::revert_transaction;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_value, rows, run, value};
 
-use super::common::{refusal, state, there_and_back, transaction};
+use super::common::{refusal, reverted, there_and_back, transaction};
 
-fn users() -> (Database, diesel::PgConnection) {
+fn users() -> (Database, PgConnection) {
     Database::with(
         "CREATE TABLE users (id int PRIMARY KEY, name text, email text, born date, logins int, roles text[], hash text,
             lower_email text GENERATED ALWAYS AS (lower(email)) STORED);
@@ -16,12 +17,20 @@ fn users() -> (Database, diesel::PgConnection) {
 
 /// Asserts that no placeholder got into the table.
 #[track_caller]
-fn assert_no_placeholder(database: &Database) {
-    let found = value(
-        &mut database.connect(),
+fn assert_no_placeholder(conn: &mut PgConnection) {
+    assert_value(
+        conn,
         "SELECT count(*) FROM users AS u WHERE u::text LIKE '%***%' OR logins = 0 OR roles = '{}'",
+        "0",
     );
-    assert_eq!(found.as_deref(), Some("0"));
+}
+
+/// Returns why a transaction cannot be reverted; the attempt changes nothing.
+#[track_caller]
+fn refused(conn: &mut PgConnection, mistake: i64) -> String {
+    let said = refusal(conn, &["users"], mistake);
+    assert_no_placeholder(conn);
+    said
 }
 
 #[test]
@@ -39,36 +48,32 @@ fn plain_columns_are_reverted_beside_redacted_ones() {
 
 #[test]
 fn a_masked_null_stays_null_and_can_be_reverted() {
-    let (database, conn) = &mut users();
-    let before = state(conn, &["users"]);
-    let mistake = transaction(
+    let (_, conn) = &mut users();
+    reverted(
         conn,
+        &["users"],
         "UPDATE users SET email = 'X', born = now(), logins = 1, roles = '{x}' WHERE id = 2",
     );
-    revert_transaction(conn, mistake).unwrap();
-    assert_eq!(state(conn, &["users"]), before);
-    assert_no_placeholder(database);
+    assert_no_placeholder(conn);
 }
 
 #[test]
 fn masked_values_are_named_and_not_replaced() {
-    let (database, conn) = &mut users();
+    let (_, conn) = &mut users();
     let updated = transaction(
         conn,
         "UPDATE users SET email = 'X', born = now(), logins = 1, roles = '{x}', name = 'x'",
     );
-    insta::assert_snapshot!("masked_update", refusal(conn, &["users"], updated));
+    insta::assert_snapshot!("masked_update", refused(conn, updated));
     let to_null = transaction(conn, "UPDATE users SET email = NULL WHERE id = 1");
-    insta::assert_snapshot!("masked_to_null", refusal(conn, &["users"], to_null));
-    assert_no_placeholder(database);
+    insta::assert_snapshot!("masked_to_null", refused(conn, to_null));
 }
 
 #[test]
 fn a_row_with_what_is_not_on_record_does_not_come_back() {
-    let (database, conn) = &mut users();
+    let (_, conn) = &mut users();
     let deleted = transaction(conn, "DELETE FROM users");
-    insta::assert_snapshot!("deleted", refusal(conn, &["users"], deleted));
-    assert_no_placeholder(database);
+    insta::assert_snapshot!("deleted", refused(conn, deleted));
 }
 
 #[test]
@@ -78,16 +83,13 @@ fn a_row_whose_masked_columns_are_all_null_comes_back() {
         conn,
         "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
     );
-    let before = state(conn, &["users"]);
-    let deleted = transaction(conn, "DELETE FROM users WHERE id = 2");
-    revert_transaction(conn, deleted).unwrap();
-    assert_eq!(state(conn, &["users"]), before);
+    reverted(conn, &["users"], "DELETE FROM users WHERE id = 2");
 }
 
 #[test]
 fn a_masked_column_that_was_renamed_is_still_masked() {
     for refresh in ["", "SELECT threadline.refresh('users')"] {
-        let (database, conn) = &mut users();
+        let (_, conn) = &mut users();
         run(
             conn,
             "SELECT threadline.audit('users', mask => '{email,born,logins,roles,hash}')",
@@ -98,18 +100,17 @@ fn a_masked_column_that_was_renamed_is_still_masked() {
             conn,
             &format!("ALTER TABLE users RENAME email TO mail; {refresh}"),
         );
-        let reasons = refusal(conn, &["users"], deleted);
+        let reasons = refused(conn, deleted);
         insta::allow_duplicates! {
             insta::assert_snapshot!("renamed", reasons);
         }
-        refusal(conn, &["users"], updated);
-        assert_no_placeholder(database);
+        refused(conn, updated);
     }
 }
 
 #[test]
 fn masked_values_are_not_reverted_whenever_the_mask_was_set() {
-    let (database, conn) = &mut users();
+    let (_, conn) = &mut users();
     run(
         conn,
         "SELECT threadline.audit('users', exclude => '{hash}')",
@@ -119,28 +120,27 @@ fn masked_values_are_not_reverted_whenever_the_mask_was_set() {
         conn,
         "SELECT threadline.audit('users', mask => '{email}', exclude => '{hash}')",
     );
-    insta::assert_snapshot!("masked_since", refusal(conn, &["users"], in_clear));
+    insta::assert_snapshot!("masked_since", refused(conn, in_clear));
     let masked = transaction(conn, "UPDATE users SET email = 'Masked@x' WHERE id = 1");
     let from_null = transaction(conn, "UPDATE users SET email = 'New@x' WHERE id = 2");
     run(
         conn,
         "SELECT threadline.audit('users', exclude => '{hash}')",
     );
-    insta::assert_snapshot!("no_longer_masked", refusal(conn, &["users"], masked));
+    insta::assert_snapshot!("no_longer_masked", refused(conn, masked));
     // Its value was NULL then.
     revert_transaction(conn, from_null).unwrap();
     assert_eq!(value(conn, "SELECT email FROM users WHERE id = 2"), None);
-    assert_no_placeholder(database);
+    assert_no_placeholder(conn);
 }
 
 #[test]
 fn a_deleted_row_with_placeholders_does_not_come_back_after_the_mask_is_gone() {
-    let (database, conn) = &mut users();
+    let (_, conn) = &mut users();
     run(conn, "SELECT threadline.audit('users', mask => '{email}')");
     let deleted = transaction(conn, "DELETE FROM users WHERE id = 1");
     run(conn, "SELECT threadline.audit('users')");
-    insta::assert_snapshot!(refusal(conn, &["users"], deleted));
-    assert_no_placeholder(database);
+    insta::assert_snapshot!(refused(conn, deleted));
 }
 
 #[test]
@@ -149,25 +149,17 @@ fn that_a_masked_value_changed_since_is_seen_though_it_is_not_shown() {
     let inserted = transaction(conn, "INSERT INTO users VALUES (3, 'eve', 'eve@x')");
     let set = transaction(conn, "UPDATE users SET email = 'bob@x' WHERE id = 2");
     run(conn, "UPDATE users SET email = email || '.org'");
-    insta::assert_snapshot!(
-        "masked_changed_since_insert",
-        refusal(conn, &["users"], inserted)
-    );
-    insta::assert_snapshot!(
-        "masked_changed_since_update",
-        refusal(conn, &["users"], set)
-    );
+    insta::assert_snapshot!("masked_changed_since_insert", refused(conn, inserted));
+    insta::assert_snapshot!("masked_changed_since_update", refused(conn, set));
 }
 
 #[test]
 fn a_masked_value_that_the_mistake_itself_changed_twice_is_no_change_since() {
     let (_, conn) = &mut users();
-    let before = state(conn, &["users"]);
-    let mistake = transaction(
+    reverted(
         conn,
+        &["users"],
         "INSERT INTO users VALUES (3, 'eve'); UPDATE users SET email = 'eve@x' WHERE id = 3; UPDATE users SET name = 'e' WHERE id = 3;
          UPDATE users SET email = 'bob@x' WHERE id = 2",
     );
-    revert_transaction(conn, mistake).unwrap();
-    assert_eq!(state(conn, &["users"]), before);
 }

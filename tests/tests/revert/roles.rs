@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use threadline::{Audited, revert_transaction};
-use threadline_tests::{Database, now, run, value};
+use threadline_tests::{Database, assert_value, now, run};
 
 use super::common::{Note, refusal, state, transaction};
 
@@ -48,10 +48,7 @@ fn a_role_that_may_write_the_tables_and_read_the_audit_can_revert() {
         let instant = now(conn);
         run(owner, "UPDATE notes SET body = 'later'");
         Note::revert_to(conn, 3, instant).unwrap();
-        assert_eq!(
-            value(conn, "SELECT body FROM notes WHERE id = 3").as_deref(),
-            Some("three")
-        );
+        assert_value(conn, "SELECT body FROM notes WHERE id = 3", "three");
     });
 }
 

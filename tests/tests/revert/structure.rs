@@ -1,9 +1,9 @@
 //! Columns and tables that have changed since.
 
 use threadline::revert_transaction;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, run, value};
 
-use super::common::{refusal, state, transaction};
+use super::common::{refusal, revert_each, state, transaction};
 
 /// Makes three mistakes on one table, then runs a migration.
 fn migrated(migration: &str) -> (Database, [i64; 3]) {
@@ -31,12 +31,11 @@ fn a_column_added_since_keeps_what_it_has_and_gets_its_default() {
             "ALTER TABLE notes ADD stars int DEFAULT 5, ADD note text; UPDATE notes SET note = 'new' WHERE id = 1; {refresh}"
         ));
         let conn = &mut database.connect();
-        for mistake in mistakes {
-            revert_transaction(conn, mistake).unwrap();
-        }
-        assert_eq!(
-            rows(conn, "SELECT * FROM notes ORDER BY id"),
-            ["1 | one | 1 | 5 | new", "2 | two | 2 | 5 | NULL"]
+        revert_each(conn, mistakes);
+        assert_rows(
+            conn,
+            "SELECT * FROM notes ORDER BY id",
+            ["1 | one | 1 | 5 | new", "2 | two | 2 | 5 | NULL"],
         );
     }
 }
@@ -56,12 +55,11 @@ fn a_column_added_since_of_a_domain_that_takes_no_null_gets_its_default() {
         "CREATE DOMAIN stars AS int NOT NULL; ALTER TABLE notes ADD stars stars DEFAULT 5",
     );
     let conn = &mut database.connect();
-    for mistake in mistakes {
-        revert_transaction(conn, mistake).unwrap();
-    }
-    assert_eq!(
-        rows(conn, "SELECT * FROM notes ORDER BY id"),
-        ["1 | one | 1 | 5", "2 | two | 2 | 5"]
+    revert_each(conn, mistakes);
+    assert_rows(
+        conn,
+        "SELECT * FROM notes ORDER BY id",
+        ["1 | one | 1 | 5", "2 | two | 2 | 5"],
     );
 }
 
@@ -74,9 +72,7 @@ fn columns_renamed_since_are_followed() {
         ] {
             let (database, mistakes) = migrated(&format!("{renames}; {refresh}"));
             let conn = &mut database.connect();
-            for mistake in mistakes {
-                revert_transaction(conn, mistake).unwrap();
-            }
+            revert_each(conn, mistakes);
             assert_eq!(state(conn, &["notes"]), "notes\n(1,one,1)\n(2,two,2)\n");
         }
     }
@@ -104,9 +100,7 @@ fn values_fit_a_column_whose_type_changed_since() {
     );
     let conn = &mut database.connect();
     run(conn, "SELECT threadline.refresh('notes')");
-    for mistake in mistakes {
-        revert_transaction(conn, mistake).unwrap();
-    }
+    revert_each(conn, mistakes);
     assert_eq!(state(conn, &["notes"]), "notes\n(1,one,1)\n(2,two,2)\n");
 }
 
@@ -128,9 +122,7 @@ fn a_table_renamed_moved_or_created_again_since() {
     ] {
         let (database, mistakes) = migrated(migration);
         let conn = &mut database.connect();
-        for mistake in mistakes {
-            revert_transaction(conn, mistake).unwrap();
-        }
+        revert_each(conn, mistakes);
         run(conn, "SET search_path = app, public");
         assert_eq!(state(conn, &["papers"]), "papers\n(1,one,1)\n(2,two,2)\n");
     }
@@ -153,19 +145,13 @@ fn a_table_that_is_no_longer_audited_is_left_alone() {
 #[test]
 fn changes_restored_from_a_dump_can_be_reverted_there() {
     let (database, mistakes) = migrated("ANALYZE");
-    let restored = database.restored();
-    let conn = &mut restored.connect();
-    for mistake in mistakes {
-        revert_transaction(conn, mistake).unwrap();
-    }
+    let (_, conn) = &mut database.restored().connected();
+    revert_each(conn, mistakes);
     assert_eq!(state(conn, &["notes"]), "notes\n(1,one,1)\n(2,two,2)\n");
-    assert_eq!(
-        value(
-            conn,
-            "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes"
-        )
-        .as_deref(),
-        Some("7")
+    assert_value(
+        conn,
+        "SELECT count(DISTINCT transaction_id) FROM threadline.audit_changes",
+        "7",
     );
 }
 
@@ -179,21 +165,17 @@ fn a_child_with_the_same_key_is_somebody_else() {
     );
     let at = value(conn, "SELECT clock_timestamp()").unwrap();
     let mistake = transaction(conn, "UPDATE ONLY people SET name = 'wrong' WHERE id = 1");
-    assert_eq!(
-        rows(
-            conn,
-            &format!("SELECT record_key, image FROM threadline.rows_as_of('people', '{at}')")
-        ),
-        [r#"1 | {"id": 1, "name": "a"}"#]
+    assert_rows(
+        conn,
+        &format!("SELECT record_key, image FROM threadline.rows_as_of('people', '{at}')"),
+        [r#"1 | {"id": 1, "name": "a"}"#],
     );
     revert_transaction(conn, mistake).unwrap();
     let inserted = transaction(conn, "INSERT INTO people VALUES (2, 'b')");
     revert_transaction(conn, inserted).unwrap();
-    assert_eq!(
-        rows(
-            conn,
-            "SELECT tableoid::regclass, id, name FROM people ORDER BY 1, 2"
-        ),
-        ["people | 1 | a", "staff | 1 | child", "staff | 2 | child"]
+    assert_rows(
+        conn,
+        "SELECT tableoid::regclass, id, name FROM people ORDER BY 1, 2",
+        ["people | 1 | a", "staff | 1 | child", "staff | 2 | child"],
     );
 }

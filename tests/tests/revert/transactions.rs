@@ -5,9 +5,9 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, ErrorClass, Operation, record_action,
     revert_transaction,
 };
-use threadline_tests::{Database, rolled_back_with, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rolled_back_with, run, run_under};
 
-use super::common::{last, state, there_and_back, transaction};
+use super::common::{last, revert_each, state, there_and_back, transaction};
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text, pages int DEFAULT 1);
@@ -66,9 +66,7 @@ fn several_transactions_are_reverted_newest_first() {
         transaction(conn, "INSERT INTO notes VALUES (1, 'new')"),
         transaction(conn, "UPDATE notes SET body = 'b', id = id + 10"),
     ];
-    for mistake in mistakes.into_iter().rev() {
-        revert_transaction(conn, mistake).unwrap();
-    }
+    revert_each(conn, mistakes.into_iter().rev());
     assert_eq!(state(conn, &["notes"]), before);
 }
 
@@ -76,10 +74,7 @@ fn several_transactions_are_reverted_newest_first() {
 fn a_revert_has_the_actor_and_the_action_of_now() {
     let (_, conn) = &mut Database::with(NOTES);
     let user = AuditContext::new(ActorRef::user("1").unwrap());
-    conn.audited_transaction(&user, |conn| {
-        diesel::sql_query("UPDATE notes SET body = 'wrong' WHERE id < 3").execute(conn)
-    })
-    .unwrap();
+    run_under(conn, &user, "UPDATE notes SET body = 'wrong' WHERE id < 3");
     let mistake = last(conn);
     let context = AuditContext::builder(ActorRef::admin("grace").unwrap())
         .correlation_id("incident-7")
@@ -124,20 +119,14 @@ fn a_table_that_requires_an_actor_takes_a_revert_only_with_one() {
         "CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes', require_actor => true)",
     );
     let user = AuditContext::new(ActorRef::user("1").unwrap());
-    conn.audited_transaction(&user, |conn| {
-        diesel::sql_query("INSERT INTO notes VALUES (1)").execute(conn)
-    })
-    .unwrap();
+    run_under(conn, &user, "INSERT INTO notes VALUES (1)");
     let mistake = last(conn);
     insta::assert_snapshot!(super::common::refusal(conn, &["notes"], mistake));
     conn.audited_transaction::<_, threadline::Error, _>(&user, |conn| {
         revert_transaction(conn, mistake)
     })
     .unwrap();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM notes").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM notes", "0");
 }
 
 #[test]
@@ -146,17 +135,11 @@ fn inside_a_transaction_of_the_callers_that_rolls_back_nothing_is_left() {
     let mistake = last(conn);
     conn.transaction::<(), diesel::result::Error, _>(|conn| {
         revert_transaction(conn, mistake)?;
-        assert_eq!(
-            value(conn, "SELECT count(*) FROM notes").as_deref(),
-            Some("0")
-        );
+        assert_value(conn, "SELECT count(*) FROM notes", "0");
         Err(diesel::result::Error::RollbackTransaction)
     })
     .unwrap_err();
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM notes").as_deref(),
-        Some("3")
-    );
+    assert_value(conn, "SELECT count(*) FROM notes", "3");
 }
 
 #[test]
@@ -170,9 +153,10 @@ fn after_a_refusal_the_callers_transaction_goes_on() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(
-        rows(conn, "SELECT id, body FROM notes ORDER BY id"),
-        ["1 | a", "2 | b", "3 | a", "4 | after"]
+    assert_rows(
+        conn,
+        "SELECT id, body FROM notes ORDER BY id",
+        ["1 | a", "2 | b", "3 | a", "4 | after"],
     );
 }
 

@@ -1,9 +1,9 @@
 //! A revert fires the application's own triggers like any other write.
 
 use threadline::revert_transaction;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
-use super::common::{last, refusal, state, there_and_back, transaction};
+use super::common::{last, refusal, revert_each, reverted, there_and_back, transaction};
 
 /// As `diesel_manage_updated_at` creates it.
 const UPDATED_AT: &str = "
@@ -63,9 +63,10 @@ fn a_time_that_a_trigger_always_sets_is_that_of_the_revert() {
     );
     let before = value(conn, "SELECT max(updated_at) FROM notes");
     revert_transaction(conn, mistake).unwrap();
-    assert_eq!(
-        rows(conn, "SELECT id, body FROM notes ORDER BY id"),
-        ["1 | one", "2 | two"]
+    assert_rows(
+        conn,
+        "SELECT id, body FROM notes ORDER BY id",
+        ["1 | one", "2 | two"],
     );
     assert!(value(conn, "SELECT min(updated_at) FROM notes") > before);
 }
@@ -106,10 +107,7 @@ fn counts_that_triggers_keep_are_what_they_were() {
         "UPDATE books SET shelf = 2",
         "INSERT INTO books VALUES (4, 1), (5, 2); DELETE FROM books WHERE id = 1; UPDATE books SET shelf = 1",
     ] {
-        let before = state(conn, &["shelves", "books"]);
-        let mistake = transaction(conn, sql);
-        revert_transaction(conn, mistake).unwrap();
-        assert_eq!(state(conn, &["shelves", "books"]), before, "{sql}");
+        reverted(conn, &["shelves", "books"], sql);
     }
 }
 
@@ -157,17 +155,13 @@ fn triggers_run_under_the_callers_search_path() {
     let deleted = transaction(conn, "DELETE FROM notes WHERE id = 2");
     let inserted = transaction(conn, "INSERT INTO notes VALUES (3)");
     run(conn, "TRUNCATE log");
-    for mistake in [inserted, deleted, updated] {
-        revert_transaction(conn, mistake).unwrap();
-    }
-    assert_eq!(
-        rows(conn, "SELECT line FROM log"),
-        ["DELETE tenant", "INSERT tenant", "UPDATE tenant"]
+    revert_each(conn, [inserted, deleted, updated]);
+    assert_rows(
+        conn,
+        "SELECT line FROM log",
+        ["DELETE tenant", "INSERT tenant", "UPDATE tenant"],
     );
-    assert_eq!(
-        value(conn, "SELECT count(*) FROM public.log").as_deref(),
-        Some("0")
-    );
+    assert_value(conn, "SELECT count(*) FROM public.log", "0");
 }
 
 #[test]

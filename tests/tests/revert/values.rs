@@ -1,6 +1,6 @@
 //! Values are restored exactly.
 
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, assert_value, run};
 
 use super::common::there_and_back;
 
@@ -121,8 +121,5 @@ fn generated_and_identity_columns_are_reverted() {
     ] {
         there_and_back(conn, &["items"], sql);
     }
-    assert_eq!(
-        value(conn, "SELECT gross FROM items WHERE net = 2.50").as_deref(),
-        Some("2.9750")
-    );
+    assert_value(conn, "SELECT gross FROM items WHERE net = 2.50", "2.9750");
 }

@@ -28,14 +28,13 @@ use std::task::Poll;
 
 use diesel::{PgConnection, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use threadline::InContextExt;
 use threadline_tests::notes::{NOTES, recorded, user};
-use threadline_tests::{Database, rows, run};
+use threadline_tests::{Database, Sent, rows};
 use tokio::task::JoinHandle;
 
 fn database() -> Database {
-    let database = Database::new();
-    run(&mut database.connect(), NOTES);
-    database
+    Database::with(NOTES).0
 }
 
 async fn connect(database: &Database) -> AsyncPgConnection {
@@ -66,6 +65,18 @@ async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
+/// Does work of which a future is dropped after one poll, then after two, and so on until it
+/// completes, which `work` returns. At least `fewest` futures are dropped.
+async fn at_each_await(fewest: usize, mut work: impl AsyncFnMut(usize) -> bool) {
+    for polls in 1..200 {
+        if work(polls).await {
+            assert!(polls > fewest, "{} cuts", polls - 1);
+            return;
+        }
+    }
+    panic!("it never completes");
+}
+
 /// Returns after how many polls the request of this number is dropped: two of three, sooner
 /// or later.
 fn polls_of(number: i32) -> usize {
@@ -73,6 +84,24 @@ fn polls_of(number: i32) -> usize {
         0 => usize::MAX,
         _ => 1 + (number as usize * 7919) % 17,
     }
+}
+
+/// Begins a request for each number up to `count`, under the context of the user of that
+/// number. [`polls_of`] cuts them.
+fn requests<P: Clone, F>(
+    pool: &P,
+    count: i32,
+    request: impl Fn(P, i32) -> F,
+) -> Vec<JoinHandle<Option<F::Output>>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    (1..=count)
+        .map(|number| {
+            let request = request(pool.clone(), number).in_context(user(number));
+            tokio::spawn(cut(request, polls_of(number)))
+        })
+        .collect()
 }
 
 /// Awaits requests that [`polls_of`] cuts, and returns the numbers of those that completed.
@@ -111,6 +140,15 @@ async fn over<T, P>(
     );
     assert_eq!(wrong, Vec::<String>::new());
     (done, kept(conn).into_iter().collect())
+}
+
+/// Asserts that a transaction of one statement took three messages.
+#[track_caller]
+fn assert_context_sent_with_begin(sent: &Sent) {
+    let messages = sent.take();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert!(messages[0].starts_with("BEGIN; SELECT"), "{messages:?}");
+    assert_eq!(messages[2], "COMMIT");
 }
 
 /// Asserts that of work that was dropped after so many polls, unless it was `whole`, either

@@ -15,7 +15,10 @@ use diesel_async::{
 use threadline::{AsyncAuditExt, Audited, AuditedConnection, InContextExt, record_action};
 use threadline_tests::{Database, Sent, value};
 
-use super::{assert_all_or_nothing, cut, database, insert, kept, over, polls_of, recorded, user};
+use super::{
+    assert_all_or_nothing, assert_context_sent_with_begin, at_each_await, cut, database, insert,
+    kept, over, recorded, requests, user,
+};
 
 type Conn = AuditedConnection<AsyncPgConnection>;
 
@@ -266,121 +269,97 @@ async fn a_context_costs_no_message() {
         .in_context(user(1))
         .await
         .unwrap();
-    let messages = sent.take();
-    assert_eq!(messages.len(), 3, "{messages:?}");
-    assert!(messages[0].starts_with("BEGIN; SELECT"), "{messages:?}");
-    assert_eq!(messages[2], "COMMIT");
-}
-
-/// Drops a future at each of its await points, on a connection each; then calls `then` with
-/// the number of polls and whether the future completed.
-macro_rules! at_each_await {
-    ($fewest:expr, |$conn:ident| $work:expr, $then:expr) => {{
-        let mut cuts = 0;
-        for polls in 1..60 {
-            let database = database();
-            let mut conn = autocommitting(&database).await;
-            let whole = {
-                let $conn = &mut conn;
-                cut($work, polls).await.is_some()
-            };
-            $then(&database, conn, polls, whole).await;
-            if whole {
-                break;
-            }
-            cuts += 1;
-        }
-        assert!(($fewest..59).contains(&cuts), "{cuts} cuts");
-    }};
+    assert_context_sent_with_begin(&sent);
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
-    at_each_await!(
-        4,
-        |conn| foreign(conn, [1, 2]).in_context(user(1)),
-        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
-            insert(&mut conn, 3).await.unwrap();
-            let next = foreign(&mut conn, [4, 5]).in_context(user(4)).await;
-            let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
-            let last = ["4 | user:4 | task-local", "5 | user:4 | task-local"];
-            let mut expected = vec!["3 | - | none"];
-            match next {
-                Ok(_) => expected.extend(last),
-                Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
-                Err(error) => panic!("{polls} polls: {error}"),
-            }
-            let seen = recorded(&mut database.connect());
-            assert_all_or_nothing(&seen, polls, whole, &first, &expected);
+    at_each_await(4, async |polls| {
+        let database = database();
+        let mut conn = autocommitting(&database).await;
+        let whole = cut(foreign(&mut conn, [1, 2]).in_context(user(1)), polls)
+            .await
+            .is_some();
+        insert(&mut conn, 3).await.unwrap();
+        let next = foreign(&mut conn, [4, 5]).in_context(user(4)).await;
+        let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
+        let last = ["4 | user:4 | task-local", "5 | user:4 | task-local"];
+        let mut expected = vec!["3 | - | none"];
+        match next {
+            Ok(_) => expected.extend(last),
+            Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
+            Err(error) => panic!("{polls} polls: {error}"),
         }
-    );
+        let seen = recorded(&mut database.connect());
+        assert_all_or_nothing(&seen, polls, whole, &first, &expected);
+        whole
+    })
+    .await;
 }
 
 /// On a connection that is broken no transaction begins, also none for a single statement.
 #[tokio::test]
 async fn a_statement_after_a_dropped_transaction_does_not_lose_its_context() {
-    at_each_await!(
-        4,
-        |conn| foreign(conn, [1, 2]).in_context(user(1)),
-        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
-            let statement = insert(&mut conn, 3).in_context(user(3)).await;
-            let batch = conn
-                .batch_execute("INSERT INTO notes VALUES (4, 'a')")
-                .in_context(user(4))
-                .await;
-            let mut expected = vec![];
-            for (done, change) in [
-                (statement.map(|_| ()), "3 | user:3 | task-local"),
-                (batch, "4 | user:4 | task-local"),
-            ] {
-                match done {
-                    Ok(()) => expected.push(change),
-                    Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
-                    Err(error) => panic!("{polls} polls: {error}"),
-                }
+    at_each_await(4, async |polls| {
+        let database = database();
+        let mut conn = autocommitting(&database).await;
+        let whole = cut(foreign(&mut conn, [1, 2]).in_context(user(1)), polls)
+            .await
+            .is_some();
+        let statement = insert(&mut conn, 3).in_context(user(3)).await;
+        let batch = conn
+            .batch_execute("INSERT INTO notes VALUES (4, 'a')")
+            .in_context(user(4))
+            .await;
+        let mut expected = vec![];
+        for (done, change) in [
+            (statement.map(|_| ()), "3 | user:3 | task-local"),
+            (batch, "4 | user:4 | task-local"),
+        ] {
+            match done {
+                Ok(()) => expected.push(change),
+                Err(Error::BrokenTransactionManager) => assert!(!whole, "{polls} polls"),
+                Err(error) => panic!("{polls} polls: {error}"),
             }
-            let committed = [
-                &["1 | user:1 | task-local", "2 | user:1 | task-local"][..],
-                &expected,
-            ]
-            .concat();
-            let seen = recorded(&mut database.connect());
-            assert!(
-                seen == expected && !whole || seen == committed,
-                "{polls} polls: {seen:?}"
-            );
         }
-    );
+        let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
+        let seen = recorded(&mut database.connect());
+        assert_all_or_nothing(&seen, polls, whole, &first, &expected);
+        whole
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_statement_that_is_dropped_does_not_lend_its_context() {
-    at_each_await!(
-        3,
-        |conn| insert(conn, 1).in_context(user(1)),
-        async |database: &Database, mut conn: Conn, polls: usize, whole: bool| {
-            insert(&mut conn, 2).await.unwrap();
-            insert(&mut conn, 3).in_context(user(3)).await.unwrap();
-            foreign(&mut conn, [4, 5])
-                .in_context(user(4))
-                .await
-                .unwrap();
-            let seen = recorded(&mut database.connect());
-            let expected = [
-                "2 | - | none",
-                "3 | user:3 | task-local",
-                "4 | user:4 | task-local",
-                "5 | user:4 | task-local",
-            ];
-            assert_all_or_nothing(&seen, polls, whole, &["1 | user:1 | task-local"], &expected);
-        }
-    );
+    at_each_await(3, async |polls| {
+        let database = database();
+        let mut conn = autocommitting(&database).await;
+        let whole = cut(insert(&mut conn, 1).in_context(user(1)), polls)
+            .await
+            .is_some();
+        insert(&mut conn, 2).await.unwrap();
+        insert(&mut conn, 3).in_context(user(3)).await.unwrap();
+        foreign(&mut conn, [4, 5])
+            .in_context(user(4))
+            .await
+            .unwrap();
+        let seen = recorded(&mut database.connect());
+        let expected = [
+            "2 | - | none",
+            "3 | user:3 | task-local",
+            "4 | user:4 | task-local",
+            "5 | user:4 | task-local",
+        ];
+        assert_all_or_nothing(&seen, polls, whole, &["1 | user:1 | task-local"], &expected);
+        whole
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_statement_of_a_test_that_is_dropped_leaves_the_test_whole() {
-    let mut cuts = 0;
-    for polls in 1..60 {
+    at_each_await(5, async |polls| {
         let database = database();
         let mut conn = autocommitting(&database).await;
         conn.begin_test_transaction().await.unwrap();
@@ -394,12 +373,9 @@ async fn a_statement_of_a_test_that_is_dropped_leaves_the_test_whole() {
             seen == "2 -, 3 user:3" && !whole || seen == "1 user:1, 2 -, 3 user:3",
             "{polls} polls: {seen}"
         );
-        if whole {
-            break;
-        }
-        cuts += 1;
-    }
-    assert!((5..59).contains(&cuts), "{cuts} cuts");
+        whole
+    })
+    .await;
 }
 
 fn manager(database: &Database) -> AsyncDieselConnectionManager<Conn> {
@@ -425,8 +401,7 @@ fn pool_of(database: &Database, size: usize) -> deadpool::Pool<Conn> {
 /// requests that get it.
 macro_rules! lent_again {
     ($pool:expr) => {{
-        let mut cuts = 0;
-        for polls in 1..60 {
+        at_each_await(4, async |polls| {
             let database = database();
             let pool = $pool(&database).await;
             let whole = {
@@ -454,12 +429,9 @@ macro_rules! lent_again {
             ];
             let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
             assert_all_or_nothing(&seen, polls, whole, &first, &expected);
-            if whole {
-                break;
-            }
-            cuts += 1;
-        }
-        assert!((4..59).contains(&cuts), "{cuts} cuts");
+            whole
+        })
+        .await;
     }};
 }
 
@@ -541,17 +513,11 @@ async fn requests_over_four_connections_keep_their_own_actors_when_some_are_canc
     const REQUESTS: i32 = 300;
     let database = database();
     let pool = pool_of(&database, 4);
-    let requests: Vec<_> = (1..=REQUESTS)
-        .map(|number| {
-            let pool = pool.clone();
-            let request = async move {
-                let mut conn = pool.get().await.unwrap();
-                insert(&mut conn, number).await?;
-                foreign(&mut conn, [REQUESTS + number, 2 * REQUESTS + number]).await
-            };
-            tokio::spawn(cut(request.in_context(user(number)), polls_of(number)))
-        })
-        .collect();
+    let requests = requests(&pool, REQUESTS, |pool, number| async move {
+        let mut conn = pool.get().await.unwrap();
+        insert(&mut conn, number).await?;
+        foreign(&mut conn, [REQUESTS + number, 2 * REQUESTS + number]).await
+    });
     let conn = &mut database.connect();
     let its_own = "(actor_id::int - (key ->> 'id')::int) % 300 = 0";
     let (done, kept) = over(requests, pool, conn, its_own).await;

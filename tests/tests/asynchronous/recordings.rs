@@ -9,7 +9,7 @@ use threadline::testing::{
     Attributed, Recording, assert_recorded, context, fixtures_async, insert, recorded_async,
     recorded_under,
 };
-use threadline_tests::rows;
+use threadline_tests::assert_rows;
 
 use super::{connect, database, insert as add, user};
 
@@ -47,7 +47,7 @@ async fn an_async_closure_is_recorded_alone() {
     assert_recorded!(recorded, [insert("notes").set("id", 3).by("user:42")]);
     assert_eq!(recorded.value, Ok(1));
     let name = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''";
-    assert_eq!(rows(&mut database.connect(), name), ["0"]);
+    assert_rows(&mut database.connect(), name, ["0"]);
 }
 
 /// Runs a test in the runtime of a thread of its own, and returns its panic message.

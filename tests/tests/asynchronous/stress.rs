@@ -3,38 +3,32 @@
 use std::collections::BTreeSet;
 
 use diesel::result::Error;
-use threadline::{AsyncAuditExt, InContextExt};
+use threadline::AsyncAuditExt;
 use threadline_tests::rows;
 
 use super::pools::deadpool;
-use super::{cut, database, insert, over, polls_of, user};
+use super::{database, insert, over, requests, user};
 
 const REQUESTS: i32 = 500;
 
 async fn every_change_has_its_own_actor() {
     let database = database();
     let pool = deadpool(&database, 4);
-    let requests: Vec<_> = (1..=REQUESTS)
-        .map(|number| {
-            let pool = pool.clone();
-            let request = async move {
-                let mut conn = pool.get().await.unwrap();
-                conn.audited::<_, Error, _>(async |conn| {
-                    insert(conn, number).await?;
-                    if number % 3 == 0 {
-                        conn.audited_transaction::<_, Error, _>(
-                            &user(REQUESTS + number),
-                            async |conn| insert(conn, REQUESTS + number).await,
-                        )
-                        .await?;
-                    }
-                    insert(conn, 2 * REQUESTS + number).await
+    let requests = requests(&pool, REQUESTS, |pool, number| async move {
+        let mut conn = pool.get().await.unwrap();
+        conn.audited::<_, Error, _>(async |conn| {
+            insert(conn, number).await?;
+            if number % 3 == 0 {
+                let nested = user(REQUESTS + number);
+                conn.audited_transaction::<_, Error, _>(&nested, async |conn| {
+                    insert(conn, REQUESTS + number).await
                 })
-                .await
-            };
-            tokio::spawn(cut(request.in_context(user(number)), polls_of(number)))
+                .await?;
+            }
+            insert(conn, 2 * REQUESTS + number).await
         })
-        .collect();
+        .await
+    });
     let conn = &mut database.connect();
     let its_own = "actor_id::int IN ((key ->> 'id')::int, (key ->> 'id')::int - 1000)";
     let (done, kept) = over(requests, pool, conn, its_own).await;

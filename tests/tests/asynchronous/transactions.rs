@@ -6,9 +6,9 @@ use threadline::{
     Action, ActionFilter, AsyncAuditExt, AuditContext, Filter, InContextExt, actions,
     record_action, timeline,
 };
-use threadline_tests::{Sent, rows, value};
+use threadline_tests::{Sent, assert_value, rows};
 
-use super::{connect, database, insert, kept, recorded, user};
+use super::{assert_context_sent_with_begin, connect, database, insert, kept, recorded, user};
 
 #[tokio::test]
 async fn changes_are_recorded_under_the_context() {
@@ -206,10 +206,7 @@ async fn a_context_costs_no_message() {
     conn.audited_transaction::<_, Error, _>(&user(1), async |conn| insert(conn, 1).await)
         .await
         .unwrap();
-    let messages = sent.take();
-    assert_eq!(messages.len(), 3, "{messages:?}");
-    assert!(messages[0].starts_with("BEGIN; SELECT"), "{messages:?}");
-    assert_eq!(messages[2], "COMMIT");
+    assert_context_sent_with_begin(&sent);
 }
 
 #[tokio::test]
@@ -230,10 +227,7 @@ async fn masked_values_are_read_where_it_is_recorded() {
         .unwrap();
     assert_eq!(shown, "text");
     let action = "SELECT reason FROM threadline.audit_actions WHERE name = 'audit.unmasked'";
-    assert_eq!(
-        value(&mut database.connect(), action).as_deref(),
-        Some("ticket 4711")
-    );
+    assert_value(&mut database.connect(), action, "ticket 4711");
 }
 
 async fn body(conn: &mut AsyncPgConnection) -> Result<serde_json::Value, threadline::Error> {

@@ -15,10 +15,14 @@ mod pages;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
+use fantoccini::Client;
 use threadline::{Action, ActorRef, AuditContext, AuditExt, Error, record_action};
 use threadline_tests::{Database, run};
 use threadline_web::{Access, Explorer};
 use tokio::net::TcpListener;
+
+use self::driver::{Driver, ZONE};
 
 /// Creates the data of a small invoicing service in which a user divided amounts by a hundred.
 fn with_incident() -> Database {
@@ -72,18 +76,50 @@ fn with_incident() -> Database {
 /// The time that a query may take: on a busy machine, more than by default.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Serves the explorer to an operator.
-async fn serve(database: &Database) -> SocketAddr {
-    let explorer = Explorer::new(database.pool(4))
-        .timeout(PATIENCE)
-        .authorize(async |_| {
-            Access::to_everything(ActorRef::admin("grace").unwrap())
-                .allow_export()
-                .allow_revert()
-                .allow_unmask()
-        });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, explorer.into_router()).await });
-    address
+/// The explorer of the incident, and a browser.
+struct Site {
+    driver: Driver,
+    address: SocketAddr,
+    database: Database,
+}
+
+impl Site {
+    /// Serves the explorer to an operator.
+    async fn open() -> Self {
+        Self::open_in(ZONE).await
+    }
+
+    /// Same as [`open`](Self::open), to a browser in a time zone.
+    async fn open_in(zone: &str) -> Self {
+        let database = with_incident();
+        let explorer = Explorer::new(database.pool(4))
+            .timeout(PATIENCE)
+            .authorize(async |_| {
+                Access::to_everything(ActorRef::admin("grace").unwrap())
+                    .allow_export()
+                    .allow_revert()
+                    .allow_unmask()
+            });
+        Self::serve(database, explorer.into_router(), zone).await
+    }
+
+    async fn serve(database: Database, router: Router, zone: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            driver: Driver::start(zone),
+            address,
+            database,
+        }
+    }
+
+    /// Returns the URL of a page.
+    fn url(&self, page: &str) -> String {
+        format!("http://{}/{page}", self.address)
+    }
+
+    async fn goto(&self, window: &Client, page: &str) {
+        window.goto(&self.url(page)).await.unwrap();
+    }
 }

@@ -19,17 +19,12 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver.
+    /// Starts the driver, in a time zone.
     ///
     /// # Panics
     ///
     /// Panics if the driver is not installed. The message names the package to install.
-    pub fn start() -> Self {
-        Self::start_in(ZONE)
-    }
-
-    /// Same as [`start`](Self::start), in another time zone.
-    pub fn start_in(zone: &str) -> Self {
+    pub fn start(zone: &str) -> Self {
         let program = find_program("chromedriver")
             .unwrap_or_else(|| panic!("{}", how_to_install(&[Piece::Browser])));
         let mut process = Command::new(program)

@@ -4,31 +4,25 @@ use fantoccini::{Client, Locator};
 use serde_json::Value;
 use threadline_web::Exports;
 
-use super::driver::Driver;
 use super::incident::{click, shows};
 use super::pages::violations;
 use super::*;
 
 /// Serves an explorer whose exports all run in the background.
-async fn serve_background(database: &Database) -> SocketAddr {
+async fn open_background() -> Site {
+    let database = with_incident();
     let explorer = Explorer::new(database.pool(6))
         .timeout(PATIENCE)
         .exports(Exports::new().stream_up_to(0))
         .authorize(async |_| {
             Access::to_everything(ActorRef::admin("grace").unwrap()).allow_export()
         });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, explorer.into_router()).await });
-    address
+    Site::serve(database, explorer.into_router(), ZONE).await
 }
 
-async fn begin(window: &Client, address: SocketAddr, database: &Database) -> diesel::PgConnection {
-    window
-        .goto(&format!("http://{address}/export?q=table:invoices"))
-        .await
-        .unwrap();
-    let holder = database.hold_ledger();
+async fn begin(window: &Client, site: &Site) -> diesel::PgConnection {
+    site.goto(window, "export?q=table:invoices").await;
+    let holder = site.database.hold_ledger();
     click(window, "form[action=export] button").await;
     shows(window, &["table:invoices", "continues when you leave"]).await;
     holder
@@ -36,12 +30,10 @@ async fn begin(window: &Client, address: SocketAddr, database: &Database) -> die
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_an_export_follows_it_by_itself() {
-    let database = with_incident();
-    let address = serve_background(&database).await;
-    let driver = Driver::start();
+    let site = open_background().await;
     for width in [1400, 390] {
-        let window = driver.window(width, true).await;
-        let holder = begin(&window, address, &database).await;
+        let window = site.driver.window(width, true).await;
+        let holder = begin(&window, &site).await;
         assert_eq!(violations(&window).await, Value::Array(vec![]), "{width}");
         // The button that is focused stays until the export ends.
         let focus = "document.querySelector('[value=cancel]').focus()";
@@ -67,16 +59,14 @@ async fn the_page_of_an_export_follows_it_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_followed_and_cancelled_without_javascript() {
-    let database = with_incident();
-    let address = serve_background(&database).await;
-    let driver = Driver::start();
+    let site = open_background().await;
     for width in [1400, 390] {
-        let window = driver.window(width, false).await;
-        let holder = begin(&window, address, &database).await;
+        let window = site.driver.window(width, false).await;
+        let holder = begin(&window, &site).await;
         click(&window, "[value=cancel]").await;
         shows(&window, &["The export was cancelled", "There is no file"]).await;
         drop(holder);
-        let holder = begin(&window, address, &database).await;
+        let holder = begin(&window, &site).await;
         drop(holder);
         // A person refreshes until it is complete.
         loop {

@@ -5,16 +5,14 @@ use std::time::Duration;
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use serde_json::Value;
+use threadline_tests::assert_contains;
 
-use super::driver::{Driver, ZONE};
+use super::incident::click;
 use super::*;
 
 /// Opens a page, and waits for the script.
-async fn open(window: &Client, address: SocketAddr, page: &str) {
-    window
-        .goto(&format!("http://{address}/{page}"))
-        .await
-        .unwrap();
+async fn open(window: &Client, site: &Site, page: &str) {
+    site.goto(window, page).await;
     window
         .wait()
         .for_element(Locator::Css(".said"))
@@ -86,24 +84,17 @@ async fn pasted(window: &Client) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-async fn click(window: &Client, css: &str) {
-    let element = window.wait().for_element(Locator::Css(css)).await;
-    element.unwrap().click().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn values_keys_ids_and_links_are_copied() {
-    let database = with_incident();
-    let conn = &mut database.connect();
+    let site = Site::open().await;
+    let conn = &mut site.database.connect();
     run(
         conn,
         "UPDATE members SET name = repeat('long ', 1000) || 'end' WHERE id = 7",
     );
-    let address = serve(&database).await;
-    let driver = Driver::start();
     for width in [1400, 390] {
-        let window = driver.window(width, true).await;
-        open(&window, address, "timeline?q=actor:user:57").await;
+        let window = site.driver.window(width, true).await;
+        open(&window, &site, "timeline?q=actor:user:57").await;
         press(&window, "j").await;
         for (label, text) in [
             ("Copy the value of amount before", "1200.00"),
@@ -118,20 +109,17 @@ async fn values_keys_ids_and_links_are_copied() {
         press(&window, "y").await;
         says(&window, "The link is copied").await;
         let link = pasted(&window).await;
-        let change = format!("http://{address}/change?transaction=40&change=");
+        let change = site.url("change?transaction=40&change=");
         assert!(link.starts_with(&change), "{link}");
-        open(&window, address, "transaction?id=40").await;
+        open(&window, &site, "transaction?id=40").await;
         press(&window, "y").await;
         says(&window, "The link is copied").await;
-        assert_eq!(
-            pasted(&window).await,
-            format!("http://{address}/transaction?id=40")
-        );
+        assert_eq!(pasted(&window).await, site.url("transaction?id=40"));
         click(&window, "[aria-label='Copy ticket-4471']").await;
         says(&window, "Copied").await;
         assert_eq!(pasted(&window).await, "ticket-4471");
         // A value that is cut is copied whole.
-        open(&window, address, "record?table=members&key=7").await;
+        open(&window, &site, "record?table=members&key=7").await;
         click(&window, "[aria-label='Copy 7']").await;
         says(&window, "Copied").await;
         assert_eq!(pasted(&window).await, "7");
@@ -146,11 +134,9 @@ async fn values_keys_ids_and_links_are_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_refuses_to_copy_shows_the_text_to_copy_by_hand() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
-    open(&window, address, "transaction?id=40").await;
+    let site = Site::open().await;
+    let window = site.driver.window(1400, true).await;
+    open(&window, &site, "transaction?id=40").await;
     let refuse = "navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
                   document.execCommand = () => false;";
     run_script(&window, refuse).await;
@@ -159,7 +145,7 @@ async fn a_browser_that_refuses_to_copy_shows_the_text_to_copy_by_hand() {
     let shown = "const area = document.querySelector('dialog textarea');
                  return [area.value, area.value.slice(area.selectionStart, area.selectionEnd), area.closest('dialog').innerText]";
     let shown = run_script(&window, shown).await;
-    let link = format!("http://{address}/transaction?id=40");
+    let link = site.url("transaction?id=40");
     assert_eq!(shown[0], link.as_str());
     assert_eq!(shown[1], link.as_str());
     assert!(
@@ -171,21 +157,16 @@ async fn a_browser_that_refuses_to_copy_shows_the_text_to_copy_by_hand() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_time_is_in_utc_and_in_the_zone_of_the_viewer() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
+    let site = Site::open().await;
     for javascript in [true, false] {
-        let window = driver.window(1400, javascript).await;
+        let window = site.driver.window(1400, javascript).await;
         for page in [
             "timeline",
             "record?table=invoices&key=3&at=2100-01-01",
             "transaction?id=40",
             "tables",
         ] {
-            window
-                .goto(&format!("http://{address}/{page}"))
-                .await
-                .unwrap();
+            site.goto(&window, page).await;
             let footer = Locator::Css("footer .zone");
             let footer = window.find(footer).await.unwrap().text().await.unwrap();
             let times = window.find_all(Locator::Css("main time")).await.unwrap();
@@ -196,7 +177,7 @@ async fn each_time_is_in_utc_and_in_the_zone_of_the_viewer() {
                 assert_eq!(text.contains("GMT+3"), javascript, "{page}: {text}");
             }
             match javascript {
-                true => assert!(footer.contains(ZONE), "{footer}"),
+                true => assert_contains(&footer, ZONE),
                 false => assert_eq!(footer, "Times are in UTC."),
             }
         }
@@ -240,10 +221,8 @@ async fn works(window: &Client, page: &str, key: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_keys_has_exactly_those_that_work_on_the_page() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
+    let site = Site::open().await;
+    let window = site.driver.window(1400, true).await;
     let state = "record?table=invoices&key=3&at=2100-01-01";
     for (page, expected) in [
         ("home", "/ y h ?"),
@@ -256,12 +235,12 @@ async fn the_list_of_keys_has_exactly_those_that_work_on_the_page() {
         // The page of older changes is reached from the first.
         let reach = async || match page {
             "older" => {
-                open(&window, address, "timeline").await;
+                open(&window, &site, "timeline").await;
                 press(&window, "[").await;
                 until(&window, "location.search.includes('after')").await;
                 until(&window, "document.querySelector('.said')").await;
             }
-            page => open(&window, address, page).await,
+            page => open(&window, &site, page).await,
         };
         reach().await;
         press(&window, "?").await;
@@ -281,7 +260,7 @@ async fn the_list_of_keys_has_exactly_those_that_work_on_the_page() {
         }
     }
     // `]` leads back to the page from which `[` came.
-    open(&window, address, "timeline").await;
+    open(&window, &site, "timeline").await;
     press(&window, "[").await;
     until(&window, "location.search.includes('after')").await;
     until(&window, "document.querySelector('.said')").await;
@@ -292,8 +271,8 @@ async fn the_list_of_keys_has_exactly_those_that_work_on_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_unfolds_where_it_is() {
-    let database = with_incident();
-    let conn = &mut database.connect();
+    let site = Site::open().await;
+    let conn = &mut site.database.connect();
     let columns: Vec<_> = (1..=30).map(|n| format!("c{n} int DEFAULT {n}")).collect();
     run(
         conn,
@@ -302,10 +281,8 @@ async fn a_change_unfolds_where_it_is() {
             columns.join(", ")
         ),
     );
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
-    open(&window, address, "timeline?q=table:wide").await;
+    let window = site.driver.window(1400, true).await;
+    open(&window, &site, "timeline?q=table:wide").await;
     let rows = "document.querySelectorAll('.change tbody tr').length";
     until(&window, &format!("{rows} === 8")).await;
     press(&window, "jo").await;
@@ -313,11 +290,8 @@ async fn a_change_unfolds_where_it_is() {
     press(&window, "o").await;
     until(&window, &format!("{rows} === 8")).await;
     // Without the script, the link leads to the same.
-    let window = driver.window(1400, false).await;
-    window
-        .goto(&format!("http://{address}/timeline?q=table:wide"))
-        .await
-        .unwrap();
+    let window = site.driver.window(1400, false).await;
+    site.goto(&window, "timeline?q=table:wide").await;
     click(&window, ".more a").await;
     let last = Locator::XPath("//th[normalize-space() = 'c30']");
     window.wait().for_element(last).await.unwrap();
@@ -326,12 +300,10 @@ async fn a_change_unfolds_where_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newer_changes_appear_above_and_the_place_stays() {
-    let database = with_incident();
-    let conn = &mut database.connect();
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
-    open(&window, address, "timeline?q=table:invoices").await;
+    let site = Site::open().await;
+    let conn = &mut site.database.connect();
+    let window = site.driver.window(1400, true).await;
+    open(&window, &site, "timeline?q=table:invoices").await;
     let top =
         "return Math.round(document.querySelectorAll('.change')[20].getBoundingClientRect().top)";
     run_script(&window, "document.querySelectorAll('.change')[20].scrollIntoView(); document.querySelectorAll('.change')[20].dataset.kept = 'yes'").await;
@@ -380,11 +352,8 @@ async fn newer_changes_appear_above_and_the_place_stays() {
     window.close().await.unwrap();
 
     // Without the script, the link marks what was there before.
-    let window = driver.window(1400, false).await;
-    window
-        .goto(&format!("http://{address}/timeline"))
-        .await
-        .unwrap();
+    let window = site.driver.window(1400, false).await;
+    site.goto(&window, "timeline").await;
     run(conn, "UPDATE invoices SET status = 'open' WHERE id = 1");
     click(&window, "#newer").await;
     let mark = Locator::Css(".transaction + #seen + .transaction");

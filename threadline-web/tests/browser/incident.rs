@@ -7,9 +7,8 @@ use std::{env, fs};
 
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
-use threadline_tests::value;
+use threadline_tests::assert_value;
 
-use super::driver::Driver;
 use super::functions::press;
 use super::*;
 
@@ -41,11 +40,8 @@ pub(super) async fn shows(window: &Client, shown: &[&str]) {
 
 /// With the mouse, without JavaScript.
 /// Shows the state of invoice 3 before both changes.
-async fn go_back_to_open(window: &Client, address: SocketAddr) {
-    window
-        .goto(&format!("http://{address}/record?table=invoices&key=3"))
-        .await
-        .unwrap();
+async fn go_back_to_open(window: &Client, site: &Site) {
+    site.goto(window, "record?table=invoices&key=3").await;
     click(window, "a[rel=prev]").await;
     shows(window, &["State at"]).await;
     click(window, "a[rel=prev]").await;
@@ -54,12 +50,10 @@ async fn go_back_to_open(window: &Client, address: SocketAddr) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_solved_by_mouse_without_javascript() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
+    let site = Site::open().await;
     for width in [1400, 390] {
-        let window = driver.window(width, false).await;
-        window.goto(&format!("http://{address}/")).await.unwrap();
+        let window = site.driver.window(width, false).await;
+        site.goto(&window, "").await;
         // The record, and the actor who set each column.
         fill(&window, "form[action=record] [name=key]", "3").await;
         click(&window, "form[action=record] button").await;
@@ -74,11 +68,11 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
         click(&window, ".transaction a.id").await;
         shows(&window, &["ticket-4471", "req-9044", "1200.00"]).await;
         let invoices = "SELECT count(*) FROM invoices WHERE amount = 1200";
-        let conn = &mut database.connect();
+        let conn = &mut site.database.connect();
         if width == 1400 {
-            assert_eq!(value(conn, invoices).as_deref(), Some("20"));
+            assert_value(conn, invoices, "20");
             // An earlier state of the record, and the revert to it.
-            go_back_to_open(&window, address).await;
+            go_back_to_open(&window, &site).await;
             window
                 .wait()
                 .for_element(Locator::LinkText("Revert to here…"))
@@ -93,7 +87,7 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
             click(&window, "button.danger").await;
             shows(&window, &["audit.reverted", "complaint of member 4"]).await;
         }
-        assert_eq!(value(conn, invoices).as_deref(), Some("21"));
+        assert_value(conn, invoices, "21");
         window.close().await.unwrap();
     }
 }
@@ -101,15 +95,10 @@ async fn an_incident_is_solved_by_mouse_without_javascript() {
 /// With the keyboard only.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_looked_into_by_keyboard_alone() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
+    let site = Site::open().await;
     for width in [1400, 390] {
-        let window = driver.window(width, true).await;
-        window
-            .goto(&format!("http://{address}/timeline"))
-            .await
-            .unwrap();
+        let window = site.driver.window(width, true).await;
+        site.goto(&window, "timeline").await;
         let press = async |keys: String| press(&window, &keys).await;
         press("?".to_owned()).await;
         window.find(Locator::Css("dialog[open]")).await.unwrap();
@@ -146,14 +135,9 @@ async fn an_incident_is_looked_into_by_keyboard_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_search_line_completes_what_there_is() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
-    window
-        .goto(&format!("http://{address}/timeline"))
-        .await
-        .unwrap();
+    let site = Site::open().await;
+    let window = site.driver.window(1400, true).await;
+    site.goto(&window, "timeline").await;
     fill(&window, "#q", "changed:am").await;
     let option = Locator::Css("#terms option[value='changed:amount']");
     window.wait().for_element(option).await.unwrap();
@@ -195,12 +179,10 @@ async fn picture(window: &Client, name: &str, begins: &str) {
 /// The steps of the guide "An incident in the browser", each with its picture.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_of_the_guide_is_solved_step_by_step() {
-    let database = with_incident();
-    let address = serve(&database).await;
     // Pictures show each time once.
-    let driver = Driver::start_in("UTC");
-    let window = driver.window(WIDTH, true).await;
-    window.goto(&format!("http://{address}/")).await.unwrap();
+    let site = Site::open_in("UTC").await;
+    let window = site.driver.window(WIDTH, true).await;
+    site.goto(&window, "").await;
     fill(&window, "form[action=record] [name=key]", "3").await;
     picture(&window, "1-home", "h1").await;
     click(&window, "form[action=record] button").await;
@@ -227,7 +209,7 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     shows(&window, &["below 20.00, not worth a letter"]).await;
     picture(&window, "5-search", "main").await;
     // The record as it was.
-    go_back_to_open(&window, address).await;
+    go_back_to_open(&window, &site).await;
     picture(&window, "6-earlier", "#state").await;
     let revert = Locator::LinkText("Revert to here…");
     let revert = window.wait().for_element(revert).await.unwrap();
@@ -239,8 +221,8 @@ async fn the_incident_of_the_guide_is_solved_step_by_step() {
     click(&window, "button.danger").await;
     shows(&window, &["audit.reverted", "complaint of member 4"]).await;
     picture(&window, "8-reverted", ".transactions").await;
-    let conn = &mut database.connect();
+    let conn = &mut site.database.connect();
     let invoice = "SELECT status || ' ' || amount FROM invoices WHERE id = 3";
-    assert_eq!(value(conn, invoice).as_deref(), Some("open 1200.00"));
+    assert_value(conn, invoice, "open 1200.00");
     window.close().await.unwrap();
 }

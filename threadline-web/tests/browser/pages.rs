@@ -2,8 +2,8 @@
 
 use fantoccini::{Client, Locator};
 use serde_json::Value;
+use threadline_tests::run_under;
 
-use super::driver::Driver;
 use super::functions::press;
 use super::*;
 
@@ -37,11 +37,8 @@ pub(super) async fn violations(window: &Client) -> Value {
 
 /// Checks that a page fits its screen, and that axe finds no violation, also with the buttons
 /// of a selected change and in the dialog of keys.
-async fn is_accessible_and_fits(window: &Client, address: SocketAddr, page: &str, width: u32) {
-    window
-        .goto(&format!("http://{address}/{page}"))
-        .await
-        .unwrap();
+async fn is_accessible_and_fits(window: &Client, site: &Site, page: &str, width: u32) {
+    site.goto(window, page).await;
     let refused = window.find_all(Locator::Css("[role=alert]")).await.unwrap();
     assert_eq!(refused.is_empty(), !page.contains("nothing:"), "{page}");
     press(window, "j").await;
@@ -61,18 +58,16 @@ async fn is_accessible_and_fits(window: &Client, address: SocketAddr, page: &str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_and_fits_its_screen() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
+    let site = Site::open().await;
     for width in [1400, 390] {
-        let window = driver.window(width, true).await;
+        let window = site.driver.window(width, true).await;
         for page in PAGES.into_iter().chain([
             "export?q=",
             "revert?transaction=40",
             "action?id=1",
             "change?transaction=40&change=45",
         ]) {
-            is_accessible_and_fits(&window, address, page, width).await;
+            is_accessible_and_fits(&window, &site, page, width).await;
         }
         window.close().await.unwrap();
     }
@@ -80,8 +75,8 @@ async fn every_page_is_accessible_and_fits_its_screen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_data_fits_its_screen() {
-    let database = with_incident();
-    let conn = &mut database.connect();
+    let site = Site::open().await;
+    let conn = &mut site.database.connect();
     let columns: Vec<_> = (1..=400)
         .map(|n| {
             format!("a_column_with_a_name_of_nearly_sixty_three_bytes_{n} text DEFAULT 'שלום {n}'")
@@ -102,20 +97,14 @@ async fn hostile_data_fits_its_screen() {
         .source("<img src=x onerror=alert(1)>")
         .build()
         .unwrap();
-    conn.audited_transaction::<_, Error, _>(&context, |conn| {
-        run(conn, &sql);
-        Ok(())
-    })
-    .unwrap();
-    let address = serve(&database).await;
+    run_under(conn, &context, &sql);
     let id = threadline_tests::value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
     let change = threadline_tests::value(conn, "SELECT max(id) FROM threadline.changes").unwrap();
     let written =
         |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
     let record = format!("record?table=wide&key={}", written(&key));
-    let driver = Driver::start();
     for width in [1400, 390] {
-        let window = driver.window(width, true).await;
+        let window = site.driver.window(width, true).await;
         for page in [
             "home".to_owned(),
             "tables".to_owned(),
@@ -130,7 +119,7 @@ async fn hostile_data_fits_its_screen() {
             record.clone(),
             format!("{record}&one=2100-01-01&other=now"),
         ] {
-            is_accessible_and_fits(&window, address, &page, width).await;
+            is_accessible_and_fits(&window, &site, &page, width).await;
         }
         window.close().await.unwrap();
     }
@@ -138,19 +127,14 @@ async fn hostile_data_fits_its_screen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_loads_anything_from_elsewhere_or_complains() {
-    let database = with_incident();
-    let address = serve(&database).await;
-    let driver = Driver::start();
-    let window = driver.window(1400, true).await;
+    let site = Site::open().await;
+    let window = site.driver.window(1400, true).await;
     for page in PAGES {
-        window
-            .goto(&format!("http://{address}/{page}"))
-            .await
-            .unwrap();
+        site.goto(&window, page).await;
         let loaded = "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host)";
         let loaded = window.execute(loaded, vec![]).await.unwrap();
         for host in loaded.as_array().unwrap() {
-            assert_eq!(host.as_str().unwrap(), address.to_string(), "{page}");
+            assert_eq!(host.as_str().unwrap(), site.address.to_string(), "{page}");
         }
         // The script ran to its end, and the pages have no other.
         let keys = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '?', bubbles: true })); return document.querySelectorAll('dialog[open] kbd').length > 3";

@@ -22,8 +22,7 @@ const HISTORIES: usize = 15;
 const INSTANT: &str = "2025-01-25T00:00:00Z";
 
 const NOW: &str = "SELECT count(to_jsonb(p)) FROM past AS p";
-const THEN: &str =
-    "SELECT count(image) FROM threadline.rows_as_of('past', '2025-01-25 00:00+00')";
+const THEN: &str = "SELECT count(image) FROM threadline.rows_as_of('past', '2025-01-25 00:00+00')";
 
 diesel::table! {
     past (id) {

@@ -88,10 +88,7 @@ fn questions(conn: &mut PgConnection) -> Vec<Question> {
         .map(|ago| middle + day * (560 - ago))
         .find(|at| Ledger::as_of(conn, 7, *at).expect("an answer").is_ok())
         .expect("a day on which the row was there");
-    let last = number(
-        conn,
-        "SELECT max(id) FROM threadline.audit_transactions",
-    );
+    let last = number(conn, "SELECT max(id) FROM threadline.audit_transactions");
     let id = last / 2 + 3;
     let correlation = text(
         conn,

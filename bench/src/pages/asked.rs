@@ -25,10 +25,8 @@ impl Asked {
                 .map(str::to_owned)
                 .collect();
         // Of the changes: an export of a previous run is a transaction without any.
-        let newest = t(
-            "SELECT transaction_id::text FROM threadline.audit_changes
-             ORDER BY transaction_id DESC LIMIT 1",
-        );
+        let newest = t("SELECT transaction_id::text FROM threadline.audit_changes
+             ORDER BY transaction_id DESC LIMIT 1");
         let middle = t(&format!(
             "SELECT transaction_id::text FROM threadline.audit_changes
              WHERE transaction_id >= {newest} / 2 ORDER BY transaction_id LIMIT 1"
@@ -56,8 +54,7 @@ impl Asked {
         ));
         let day = at.get(..10).unwrap_or_default().to_owned();
         let year = at.get(..4).unwrap_or_default().to_owned();
-        let last =
-            t("SELECT id::text FROM threadline.audit_actions UNION ALL SELECT '1' LIMIT 1");
+        let last = t("SELECT id::text FROM threadline.audit_actions UNION ALL SELECT '1' LIMIT 1");
         let one = tables.first().cloned().unwrap_or_default();
         let record = format!("/record?table={table}&key={key}");
         let line = |line: &str| format!("/timeline?q={}", line.replace(' ', "+"));

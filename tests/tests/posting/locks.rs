@@ -107,7 +107,10 @@ fn an_upgrade_locks_the_journal_and_no_table() {
     let (_, conn) = &mut Database::empty().connected();
     run(conn, &schema_migration(0, NEWEST).up);
     run(conn, ITEMS);
-    run(conn, &format!("BEGIN; {}", schema_migration(NEWEST, NEXT).up));
+    run(
+        conn,
+        &format!("BEGIN; {}", schema_migration(NEWEST, NEXT).up),
+    );
     assert_rows(conn, LOCKS, []);
     let locked = rows(conn, OF_THE_AUDIT);
     assert!(

@@ -256,7 +256,10 @@ fn a_view_of_the_user_is_named_and_not_dropped() {
         conn,
         "CREATE VIEW public.report AS SELECT op, count(*) FROM threadline.changes GROUP BY op",
     );
-    for migration in [schema_migration(NEWEST, NEXT).up, schema_migration(0, NEWEST).down] {
+    for migration in [
+        schema_migration(NEWEST, NEXT).up,
+        schema_migration(0, NEWEST).down,
+    ] {
         let error = conn.batch_execute(&migration).unwrap_err().to_string();
         assert_eq!(
             error,

@@ -1,7 +1,5 @@
 use diesel::PgConnection;
-use threadline_tests::{
-    NEWEST, assert_contains, assert_rows, assert_value, run, value,
-};
+use threadline_tests::{NEWEST, assert_contains, assert_rows, assert_value, run, value};
 
 use super::{Place, Run};
 

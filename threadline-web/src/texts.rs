@@ -41,6 +41,13 @@ pub(crate) const NO_DATABASE: (&str, &str) = (
 );
 
 pub(crate) const NO_CHANGES: &str = "No changes";
+pub(crate) const TRUNCATED_AT: &str = "A TRUNCATE removed this record at";
+pub(crate) const ONLY_NUMBER_ON_RECORD: &str = "Only the number of rows is on record:";
+pub(crate) const NO_KEY: &str = "the table had no primary key.";
+pub(crate) const OTHER_FORM_OF_KEY: &str =
+    "its key was recorded in another form, as a value or as a keyed hash.";
+pub(crate) const OTHER_KEY: &str = "the primary key of the table was";
+pub(crate) const CHANGES_OF_THAT_TIME: &str = "Changes of that time";
 pub(crate) const NO_CHANGES_AT_ALL: &str =
     "There are no changes that you can see. `audit status` lists the audited tables.";
 pub(crate) const NO_CHANGES_MATCH: &str =

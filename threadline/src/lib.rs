@@ -173,7 +173,8 @@ pub mod __cli {
     pub use crate::install::{owner, watched};
     pub use crate::migrations::remarks;
     pub use crate::queries::{
-        KnownTable, TextKey, UnseenRemoval, blame, known_table, transaction_up_to, unseen_removals,
+        FormerKey, Gaps, KnownTable, TextKey, UnseenRemoval, blame, known_table, transaction_up_to,
+        unseen_removals,
     };
     pub use crate::record::portable::Portable;
     pub use crate::record::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};
@@ -190,9 +191,10 @@ pub mod __web {
     #[cfg(feature = "export")]
     pub use crate::export::export_pages;
     pub use crate::queries::{
-        ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
-        foreign_keys, holds, image_within, last_changes, overview, overview_and_page,
-        overview_within_reach, page_within_reach, record_now, tables, terms, with_tables,
+        ForeignKey, FormerKey, Gaps, HoldInForce, Overview, TableInfo, action_by_id,
+        count_within_reach, ends_of, foreign_keys, holds, image_within, known_table, last_changes,
+        overview, overview_and_page, overview_within_reach, page_within_reach, record_now, tables,
+        terms, with_tables,
     };
 }
 

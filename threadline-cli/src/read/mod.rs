@@ -19,12 +19,12 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, KnownTable, NOBODY, TextKey, UnseenRemoval, as_of_json, blame, instant, known_table,
-    ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
+    Day, FormerKey, Gaps, KnownTable, NOBODY, TextKey, UnseenRemoval, as_of_json, blame, instant,
+    known_table, ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
 };
 use threadline::{
-    ActionFilter, ActorRef, AuditChange, Filter, FilterError, History, KeyExpression, Operation,
-    Page, Referring, TimelineEntry, actions, actor_history, summary, timeline,
+    ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
+    actor_history, summary, timeline,
 };
 
 use super::database::Database;
@@ -217,12 +217,25 @@ impl Read {
                         history.with(with).page(conn)
                     }
                 })?;
-                let removals = ready(unseen_removals(conn, &record.table))?;
                 if page.entries.is_empty() && after.is_none() && !common.json {
+                    let removals = ready(unseen_removals(conn, &record.table))?;
                     return Ok(nothing(&record, &table, &removals));
                 }
+                // Without changes of rows that refer to it.
+                let own = page
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.references.is_empty());
+                let own: Vec<_> = own.map(|entry| &entry.change).collect();
+                let ends = (after.is_none(), page.next.is_none());
+                let gaps = ready(Gaps::find(conn, &record.table, &table, &own, ends))?;
                 let printed = common.output().timeline(&page)?;
-                not_in_history(&record, &table, &removals, &page, after.is_none());
+                for removal in &gaps.removals {
+                    unseen(removal, "removed it");
+                }
+                if let Some(former) = &gaps.former_key {
+                    former_key(&record, &table, former);
+                }
                 Ok(printed)
             }
             Self::Timeline {
@@ -444,47 +457,13 @@ fn nothing(record: &Record, table: &KnownTable, removals: &[UnseenRemoval]) -> E
         record.table,
         record.key.join(" ")
     );
-    former_key(record, table);
+    if let Some(former) = table.former_keys.last() {
+        former_key(record, table, former);
+    }
     for removal in removals {
         unseen(removal, "may have removed it");
     }
     ExitCode::FAILURE
-}
-
-/// Reports what may be missing in the history of a record: a removal that is not recorded row
-/// by row, and changes from before the primary key changed.
-fn not_in_history(
-    record: &Record,
-    table: &KnownTable,
-    removals: &[UnseenRemoval],
-    page: &Page<TimelineEntry>,
-    is_first: bool,
-) {
-    // Without those of rows that refer to it.
-    let own = page
-        .entries
-        .iter()
-        .filter(|entry| entry.references.is_empty());
-    let changes: Vec<&AuditChange> = own.map(|entry| &entry.change).collect();
-    let Some((newest, oldest)) = changes.first().zip(changes.last()) else {
-        return;
-    };
-    for removal in removals {
-        let earlier = changes.iter().find(|change| change.id < removal.id);
-        let ended = |change: &AuditChange| {
-            matches!(change.operation, Operation::Delete | Operation::Truncate)
-        };
-        if (is_first || removal.id < newest.id) && earlier.is_some_and(|change| !ended(change)) {
-            unseen(removal, "removed it");
-        }
-    }
-    let reaches_back = table
-        .former_keys
-        .last()
-        .is_some_and(|former| oldest.captured_at <= former.until);
-    if page.next.is_none() && oldest.operation != Operation::Insert && !reaches_back {
-        former_key(record, table);
-    }
 }
 
 fn unseen(removal: &UnseenRemoval, what: &str) {
@@ -495,10 +474,7 @@ fn unseen(removal: &UnseenRemoval, what: &str) {
     );
 }
 
-fn former_key(record: &Record, table: &KnownTable) {
-    let Some(former) = table.former_keys.last() else {
-        return;
-    };
+fn former_key(record: &Record, table: &KnownTable, former: &FormerKey) {
     let until = former.until.format(TIME);
     let Some(first) = former.columns.first() else {
         eprintln!("Before {until}, {} had no primary key.", record.table);

@@ -14,9 +14,10 @@ use serde_json::Value;
 use threadline::__cli::ready;
 use threadline::__cli::{TextKey, as_of_json};
 use threadline::__web::{
-    ForeignKey, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
-    export_pages, foreign_keys, holds, image_within, last_changes, overview, overview_and_page,
-    overview_within_reach, page_within_reach, record_now, tables, terms, with_tables,
+    ForeignKey, Gaps, HoldInForce, Overview, TableInfo, action_by_id, count_within_reach, ends_of,
+    export_pages, foreign_keys, holds, image_within, known_table, last_changes, overview,
+    overview_and_page, overview_within_reach, page_within_reach, record_now, tables, terms,
+    with_tables,
 };
 use threadline::{
     ActionFilter, AuditAction, AuditContext, BlockingConnection, Cursor, Error, ErrorKind,
@@ -216,6 +217,22 @@ impl<'c, C: BlockingConnection> Scoped<'c, C> {
             (Some(image), Some(scope)) => ready(image_within(self.conn, scope, table, image)),
             (image, _) => Ok(image),
         }
+    }
+
+    /// Returns what a page of a record's history does not show. A scope has no changes of
+    /// unknown rows, and none of a key that no record has now.
+    pub(crate) fn gaps(
+        &mut self,
+        table: &str,
+        entries: &[TimelineEntry],
+        ends: (bool, bool),
+    ) -> Result<Gaps, Error> {
+        if self.scope.is_some() {
+            return Ok(Gaps::default());
+        }
+        let known = ready(known_table(self.conn, table))?;
+        let changes: Vec<_> = entries.iter().map(|entry| &entry.change).collect();
+        ready(Gaps::find(self.conn, table, &known, &changes, ends))
     }
 
     /// Returns the foreign keys between a table and others, except those of hidden tables

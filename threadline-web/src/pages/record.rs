@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde_json::Value;
 use threadline::__cli::{Day, instant, record as record_key};
-use threadline::__web::{ForeignKey, TableInfo};
+use threadline::__web::{ForeignKey, FormerKey, Gaps, TableInfo};
 use threadline::{AuditChange, Cursor, Filter, TimelineEntry, Unavailable};
 
 use crate::access::Scoped;
@@ -53,6 +53,8 @@ struct Found {
     foreign: Vec<ForeignKey>,
     entries: Vec<TimelineEntry>,
     next: Option<Cursor>,
+    /// What the history lacks.
+    gaps: Gaps,
     /// The instant from which each change is visible.
     points: Vec<DateTime<Utc>>,
     /// The change that gave each column its value.
@@ -112,6 +114,8 @@ async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Resp
         };
         let blame = audit.blame(newest, asked_of.at)?;
         let points = audit.points(&page.entries)?;
+        let ends = (asked_of.cursor.is_none(), page.next.is_none());
+        let gaps = audit.gaps(&table.sql_name, &page.entries, ends)?;
         let mut state = |at: Option<DateTime<Utc>>| match at {
             Some(at) => audit.record_then(&table.sql_name, &asked_of.values, at),
             None => Ok(audit
@@ -132,6 +136,7 @@ async fn answer<P: Pool>(visit: Visit<P>, reason: Option<String>) -> Result<Resp
             foreign,
             entries: page.entries,
             next: page.next,
+            gaps,
             points,
             blame,
         }))
@@ -276,8 +281,33 @@ fn page<P: Pool>(visit: &Visit<P>, asked: &Asked, found: &Found, now: DateTime<U
             }
             h2 { (texts::HISTORY) }
             @if found.entries.is_empty() { p.quiet { (texts::NO_CHANGES) } }
+            @for removal in &found.gaps.removals {
+                p.gap.warning {
+                    (texts::TRUNCATED_AT) " " (time::precise(removal.at)) ". " (texts::ONLY_NUMBER_ON_RECORD) " "
+                    a href=(links::transaction(removal.transaction)) { (texts::TRANSACTION) " " (removal.transaction) }
+                }
+            }
+            @if let Some(former) = &found.gaps.former_key { (former_key(asked, &found.table, former)) }
             (changes::list_since(&found.entries, &[], &found.catalogue, now, None, HISTORY_SIZE))
             (pager::pager("record", &own, after, next.as_deref()))
+        }
+    }
+}
+
+/// Says under which key earlier changes of the record are found.
+fn former_key(asked: &Asked, table: &TableInfo, former: &FormerKey) -> Markup {
+    let columns = former.columns.join(", ");
+    let changes = Query::default()
+        .with(Term::new("table", &asked.table))
+        .with(Term::new("to", &time::exact(former.until)));
+    html! {
+        p.gap.warning {
+            (texts::BEFORE) " " (time::precise(former.until)) ", "
+            @if former.columns.is_empty() { (texts::NO_KEY) }
+            @else if former.columns == table.key { (texts::OTHER_FORM_OF_KEY) }
+            @else { (texts::OTHER_KEY) " (" bdi { (columns) } ")." }
+            " "
+            a href=(links::timeline(&changes)) { (texts::CHANGES_OF_THAT_TIME) }
         }
     }
 }

@@ -223,3 +223,32 @@ async fn what_was_recorded_before_a_column_was_masked_is_shown_for_a_reason() {
     );
     assert_eq!(recorded, ["audit.unmasked | grace | ticket 1"]);
 }
+
+#[tokio::test]
+async fn a_record_says_what_its_history_lacks() {
+    let (database, conn) = &mut with_invoices().connected();
+    run(
+        conn,
+        "CREATE TABLE rooms (id int PRIMARY KEY, floor int NOT NULL); INSERT INTO rooms VALUES (3, 2);
+         SELECT threadline.audit('rooms'); INSERT INTO rooms VALUES (1, 2), (2, 2); SELECT threadline.post();
+         ALTER TABLE rooms DROP CONSTRAINT rooms_pkey; ALTER TABLE rooms ADD PRIMARY KEY (id, floor);
+         SELECT threadline.refresh('rooms'); ALTER TABLE rooms ADD name text; SELECT threadline.refresh('rooms');
+         UPDATE rooms SET name = 'ward';
+         UPDATE threadline.audited_tables SET truncate_limit = 1 WHERE table_name = 'rooms';
+         TRUNCATE rooms; SELECT threadline.post()",
+    );
+    let router = mounted(database, operator());
+    for id in [1, 3] {
+        let key = format!("%5B%22{id}%22%2C%222%22%5D");
+        let page = shown(get(&router, &format!("/audit/record?table=rooms&key={key}")).await);
+        let (_, history) = page.split_once("<h2>History</h2>").unwrap();
+        assert_contains(history, "A TRUNCATE removed this record at ");
+        assert_contains(history, "transaction?id=");
+        assert_contains(
+            history,
+            "the primary key of the table was (<bdi>id</bdi>). <a href=\"timeline?q=table%3Arooms+to%3A",
+        );
+    }
+    let untouched = shown(get(&router, "/audit/record?table=invoices&key=1").await);
+    assert!(!untouched.contains("class=\"gap warning\""));
+}

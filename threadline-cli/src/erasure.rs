@@ -11,7 +11,7 @@ use super::database::Database;
 use crate::confirm::Prompt;
 use crate::error::Error;
 use crate::table_name::table_name;
-use crate::terminal::{counted, data};
+use crate::terminal::{TIME_FORMAT, counted, data};
 
 /// A person, such as `users:42`.
 #[derive(Debug, Clone)]
@@ -195,7 +195,7 @@ impl ListErasures {
                 changes,
                 ..
             } = erased;
-            let begun_at = begun_at.format("%Y-%m-%d %H:%M:%S UTC");
+            let begun_at = begun_at.format(TIME_FORMAT);
             let done = match ended_at {
                 Some(_) => counted(changes.unsigned_abs(), "change"),
                 None => "not done; `erase --unfinished` continues it".to_owned(),

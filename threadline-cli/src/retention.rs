@@ -3,6 +3,7 @@ use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
 use super::database::Database;
 use crate::error::Error;
 use crate::table_name::table_name;
+use crate::terminal::TIME_FORMAT;
 
 /// The arguments of `purge`.
 #[derive(Debug, clap::Args)]
@@ -41,14 +42,14 @@ impl Purge {
                 "{}: kept for {}, since {}",
                 table.table.as_deref().unwrap_or("actions"),
                 table.keep,
-                table.horizon.format("%Y-%m-%d %H:%M:%S UTC")
+                table.horizon.format(TIME_FORMAT)
             );
             match table.oldest {
                 Some(oldest) => println!(
                     "    {} to remove ({} bytes), the oldest from {}",
                     table.goes,
                     table.bytes,
-                    oldest.format("%Y-%m-%d %H:%M:%S UTC")
+                    oldest.format(TIME_FORMAT)
                 ),
                 None => println!("    nothing to remove"),
             }

@@ -7,7 +7,7 @@ use super::database::Database;
 use super::read::print::{document, print};
 use super::verify::{UNKNOWN, headline};
 use crate::error::Error;
-use crate::terminal::counted;
+use crate::terminal::{TIME_FORMAT, counted};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArguments {
@@ -94,7 +94,7 @@ fn show_counters(counters: &Counters) {
         ..
     } = counters;
     let since = oldest_waiting.map_or(String::new(), |since| {
-        format!(", since {}", since.format("%Y-%m-%d %H:%M:%S UTC"))
+        format!(", since {}", since.format(TIME_FORMAT))
     });
     print(&format!(
         "journal        {entries_waiting} entries wait{since}"

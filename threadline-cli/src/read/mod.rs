@@ -23,16 +23,14 @@ use threadline::__cli::{
     known_table, ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
 };
 use threadline::{
-    ActionFilter, ActorRef, Filter, FilterError, History, KeyExpression, Page, Referring, actions,
-    actor_history, summary, timeline,
+    ActionFilter, ActorRef, Cursor, Filter, FilterError, History, KeyExpression, Page, Referring,
+    actions, actor_history, summary, timeline,
 };
 
 use super::database::Database;
 use crate::error::Error;
 use crate::table_name::table_name;
-
-/// The form of times in messages.
-const TIME: &str = "%Y-%m-%d %H:%M:%S UTC";
+use crate::terminal::TIME_FORMAT;
 
 /// The commands that query the audit.
 #[derive(Debug, Subcommand)]
@@ -169,6 +167,12 @@ pub(super) struct Paging {
     after: Option<String>,
 }
 
+impl Paging {
+    fn cursor(&self) -> Result<Option<Cursor>, Error> {
+        Ok(self.after.as_deref().map(str::parse).transpose()?)
+    }
+}
+
 /// The arguments of every query.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
@@ -205,7 +209,7 @@ impl Read {
                 common,
             } => {
                 let conn = &mut common.database.connect()?;
-                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let after = paging.cursor()?;
                 let (key, table) = key_of(conn, &record.table, record.key.clone())?;
                 let history = History::by_name(record.table.clone(), key)
                     .limit(paging.limit)
@@ -251,9 +255,9 @@ impl Read {
                 if count {
                     let others = question.clone().count_other_actions(conn)?;
                     let count = unmasked.read(conn, |conn| question.count(conn))?;
-                    return Ok(common.output().changes(count, others)?);
+                    return Ok(common.output().count(count, Some(others))?);
                 }
-                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let after = paging.cursor()?;
                 let question = question.limit(paging.limit).after(after);
                 let page = unmasked.read(conn, |conn| question.page(conn))?;
                 if page.is_empty() && after.is_none() {
@@ -281,9 +285,9 @@ impl Read {
                 let question = actions(filter.clone());
                 if count {
                     let count = question.count(conn)?;
-                    return Ok(common.output().count(count)?);
+                    return Ok(common.output().count(count, None)?);
                 }
-                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let after = paging.cursor()?;
                 let page = question.limit(paging.limit).after(after).page(conn)?;
                 if page.is_empty() && after.is_none() {
                     if let Some(filter) = filter.at_any_time() {
@@ -299,7 +303,7 @@ impl Read {
                 paging,
                 common,
             } => {
-                let after = paging.after.as_deref().map(str::parse).transpose()?;
+                let after = paging.cursor()?;
                 let conn = &mut common.database.connect()?;
                 if actor == NOBODY {
                     let page = timeline(Filter::new().without_actor())
@@ -444,11 +448,11 @@ fn nothing(record: &Record, table: &KnownTable, removals: &[UnseenRemoval]) -> E
         (Some(former), since) if since.is_none_or(|since| since <= former.until) => format!(
             ": no row with this key was written since the primary key became ({}), {}",
             table.key_columns.join(", "),
-            former.until.format(TIME)
+            former.until.format(TIME_FORMAT)
         ),
         (_, Some(since)) => format!(
             ": no row with this key was written since the audit of the table began, {}",
-            since.format(TIME)
+            since.format(TIME_FORMAT)
         ),
         (_, None) => String::new(),
     };
@@ -469,13 +473,13 @@ fn nothing(record: &Record, table: &KnownTable, removals: &[UnseenRemoval]) -> E
 fn unseen(removal: &UnseenRemoval, what: &str) {
     eprintln!(
         "A TRUNCATE at {} {what}: only the number of rows is on record, see transaction {}.",
-        removal.at.format(TIME),
+        removal.at.format(TIME_FORMAT),
         removal.transaction
     );
 }
 
 fn former_key(record: &Record, table: &KnownTable, former: &FormerKey) {
-    let until = former.until.format(TIME);
+    let until = former.until.format(TIME_FORMAT);
     let Some(first) = former.columns.first() else {
         eprintln!("Before {until}, {} had no primary key.", record.table);
         return;
@@ -502,7 +506,7 @@ fn outside<T>(page: &Page<T>, time: impl Fn(&T) -> DateTime<Utc>) {
     if let Some(newest) = entries.chain(actions).max() {
         eprintln!(
             "Without --from and --to something matches; the newest is of {}.",
-            newest.format("%Y-%m-%d %H:%M:%S UTC")
+            newest.format(TIME_FORMAT)
         );
     }
 }

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,8 +10,8 @@ use threadline::{
 };
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
-use crate::terminal::ended;
 pub(crate) use crate::terminal::print;
+use crate::terminal::{TIME_FORMAT, ended};
 
 /// Prints results as text or as JSON.
 pub(super) struct Output {
@@ -28,27 +29,16 @@ impl Output {
         self.json
     }
 
-    pub(super) fn count(&self, count: u64) -> Printed {
+    /// Prints a number, and reports the number of other actions, which only changes have.
+    pub(super) fn count(&self, count: u64, other_actions: Option<u64>) -> Printed {
         if self.json {
             return document(&Count {
                 count,
-                other_actions: None,
+                other_actions,
             });
         }
         print(&count.to_string());
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Prints the number of changes, and reports the number of other actions.
-    pub(super) fn changes(&self, count: u64, other_actions: u64) -> Printed {
-        if self.json {
-            return document(&Count {
-                count,
-                other_actions: Some(other_actions),
-            });
-        }
-        print(&count.to_string());
-        self::other_actions(other_actions);
+        self::other_actions(other_actions.unwrap_or(0));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -101,8 +91,8 @@ impl Output {
         }
         let mut others = page.other_actions.iter().peekable();
         for entry in &page.entries {
-            let time = entry.transaction.occurred_at;
-            while let Some(action) = others.next_if(|action| Some(action.occurred_at) > time) {
+            let began = entry.transaction.occurred_at;
+            while let Some(action) = others.next_if(|action| Some(action.occurred_at) > began) {
                 print(&alone(action));
             }
             print(&headline(&entry.transaction));
@@ -186,14 +176,7 @@ impl Output {
                     TABLE,
                     &format!("{column:width$}", width = width.unwrap_or(0))
                 ),
-                paint(
-                    TIME,
-                    &blame
-                        .change
-                        .captured_at
-                        .format("%Y-%m-%d %H:%M:%S UTC")
-                        .to_string()
-                ),
+                time(blame.change.captured_at),
                 paint(ACTOR, &actor),
                 plain(&blame.value),
             ));
@@ -222,13 +205,7 @@ pub(super) fn other_actions(count: u64) {
 fn alone(action: &AuditAction) -> String {
     let mut text = format!(
         "{}  {}",
-        paint(
-            TIME,
-            &action
-                .occurred_at
-                .format("%Y-%m-%d %H:%M:%S UTC")
-                .to_string()
-        ),
+        time(action.occurred_at),
         paint(ACTION, &action.to_string()),
     );
     if let Some(comment) = &action.comment {
@@ -246,15 +223,16 @@ fn alone(action: &AuditAction) -> String {
     text
 }
 
+fn time(time: DateTime<Utc>) -> String {
+    paint(TIME, &time.format(TIME_FORMAT).to_string())
+}
+
 fn headline(transaction: &AuditTransaction) -> String {
-    let time = match transaction.occurred_at {
-        Some(time) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        None => "at an unknown time".to_owned(),
-    };
+    let unknown = || paint(TIME, "at an unknown time");
     let actor = actor_name(transaction.actor.as_ref());
     format!(
         "{}  transaction {} by {}",
-        paint(TIME, &time),
+        transaction.occurred_at.map_or_else(unknown, time),
         transaction.id,
         paint(ACTOR, &actor)
     )

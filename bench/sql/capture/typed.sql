@@ -60,80 +60,47 @@ RETURN typed.run($sql$
     CREATE INDEX ON typed.{name} ({key});
 $sql$, target);
 
+-- Tracks an operation by a trigger that inserts events.
+CREATE FUNCTION typed.track(target regclass, operation text, events text, fired text) RETURNS void
+LANGUAGE sql
+RETURN typed.run(format($sql$
+    CREATE FUNCTION typed.{name}_%1$s() RETURNS trigger LANGUAGE plpgsql AS $trigger$
+    BEGIN
+        INSERT INTO typed.{name} (label, created_at, context_id, {columns})
+        %2$s;
+        RETURN NULL;
+    END
+    $trigger$;
+    CREATE TRIGGER track_%1$s AFTER %1$s ON {table} %3$s EXECUTE FUNCTION typed.{name}_%1$s();
+$sql$, operation, events, fired), target);
+
 CREATE FUNCTION typed.track_rows(target regclass) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     SELECT typed.create_event_table(target);
-    SELECT typed.run($sql$
-        CREATE FUNCTION typed.{name}_insert() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            VALUES ('insert', now(), typed.context(), {NEW.columns});
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_insert AFTER INSERT ON {table}
-            FOR EACH ROW EXECUTE FUNCTION typed.{name}_insert();
-
-        CREATE FUNCTION typed.{name}_update() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            VALUES ('update', now(), typed.context(), {NEW.columns});
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_update AFTER UPDATE ON {table}
-            FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION typed.{name}_update();
-
-        CREATE FUNCTION typed.{name}_delete() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            VALUES ('delete', now(), typed.context(), {OLD.columns});
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_delete AFTER DELETE ON {table}
-            FOR EACH ROW EXECUTE FUNCTION typed.{name}_delete();
-    $sql$, target);
+    SELECT typed.track(
+        target, operation,
+        format($$VALUES ('%s', now(), typed.context(), {%s.columns})$$, operation, side),
+        'FOR EACH ROW ' || condition)
+    FROM (VALUES
+        ('insert', 'NEW', ''),
+        ('update', 'NEW', 'WHEN (OLD.* IS DISTINCT FROM NEW.*)'),
+        ('delete', 'OLD', '')) AS o (operation, side, condition);
 END;
 
 CREATE FUNCTION typed.track_statements(target regclass) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     SELECT typed.create_event_table(target);
-    SELECT typed.run($sql$
-        CREATE FUNCTION typed.{name}_insert() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            SELECT 'insert', now(), (SELECT typed.context()), {n.columns} FROM new_rows AS n;
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_insert AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows
-            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_insert();
-
-        CREATE FUNCTION typed.{name}_update() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            SELECT 'update', now(), (SELECT typed.context()), {n.columns}
-            FROM new_rows AS n JOIN old_rows AS o USING ({key})
-            WHERE o.* IS DISTINCT FROM n.*;
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_update AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_update();
-
-        CREATE FUNCTION typed.{name}_delete() RETURNS trigger LANGUAGE plpgsql AS $trigger$
-        BEGIN
-            INSERT INTO typed.{name} (label, created_at, context_id, {columns})
-            SELECT 'delete', now(), (SELECT typed.context()), {o.columns} FROM old_rows AS o;
-            RETURN NULL;
-        END
-        $trigger$;
-        CREATE TRIGGER track_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
-            FOR EACH STATEMENT EXECUTE FUNCTION typed.{name}_delete();
-    $sql$, target);
+    SELECT typed.track(
+        target, operation,
+        format($$SELECT '%s', now(), (SELECT typed.context()), %s$$, operation, events),
+        format('REFERENCING %s FOR EACH STATEMENT', tables))
+    FROM (VALUES
+        ('insert', '{n.columns} FROM new_rows AS n', 'NEW TABLE AS new_rows'),
+        ('update', '{n.columns} FROM new_rows AS n JOIN old_rows AS o USING ({key}) WHERE o.* IS DISTINCT FROM n.*',
+         'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+        ('delete', '{o.columns} FROM old_rows AS o', 'OLD TABLE AS old_rows')) AS o (operation, events, tables);
 END;
 
 SELECT typed.track_rows(format('bench.typed_%s', which)::regclass),

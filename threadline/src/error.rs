@@ -298,10 +298,25 @@ impl From<DieselError> for Error {
     }
 }
 
-impl From<diesel::ConnectionError> for Error {
-    fn from(error: diesel::ConnectionError) -> Self {
-        Self::new(ErrorKind::Connection(error))
-    }
+/// Converts errors into the kinds that hold them.
+macro_rules! from_errors {
+    ($($error:ty => $kind:ident,)+) => {
+        $(
+            impl From<$error> for Error {
+                fn from(error: $error) -> Self {
+                    Self::new(ErrorKind::$kind(error))
+                }
+            }
+        )+
+    };
+}
+
+from_errors! {
+    diesel::ConnectionError => Connection,
+    ContextError => Context,
+    ActionError => Action,
+    FilterError => Filter,
+    Unavailable => Unavailable,
 }
 
 /// Makes `pool.get()?` work in functions that return this error.
@@ -309,30 +324,6 @@ impl From<diesel::ConnectionError> for Error {
 impl From<diesel::r2d2::PoolError> for Error {
     fn from(error: diesel::r2d2::PoolError) -> Self {
         diesel::ConnectionError::BadConnection(error.to_string()).into()
-    }
-}
-
-impl From<ContextError> for Error {
-    fn from(error: ContextError) -> Self {
-        Self::new(ErrorKind::Context(error))
-    }
-}
-
-impl From<ActionError> for Error {
-    fn from(error: ActionError) -> Self {
-        Self::new(ErrorKind::Action(error))
-    }
-}
-
-impl From<FilterError> for Error {
-    fn from(error: FilterError) -> Self {
-        Self::new(ErrorKind::Filter(error))
-    }
-}
-
-impl From<Unavailable> for Error {
-    fn from(reason: Unavailable) -> Self {
-        Self::new(ErrorKind::Unavailable(reason))
     }
 }
 

@@ -42,46 +42,35 @@ impl From<&Unavailable> for Form {
         };
         form.reason = match unavailable {
             Unavailable::NeverExisted => "never_existed",
-            Unavailable::Deleted { change } => {
-                form.change = Some(change.clone());
-                "deleted"
-            }
-            Unavailable::KeyChanged { change } => {
-                form.change = Some(change.clone());
-                "key_changed"
-            }
-            Unavailable::BeforeAudit { since } => {
-                form.since = Some(*since);
-                "before_audit"
-            }
-            Unavailable::NoLongerKept { since } => {
-                form.since = Some(*since);
-                "no_longer_kept"
-            }
-            Unavailable::NotFinal { open } => {
-                form.open.clone_from(open);
-                "not_final"
-            }
-            Unavailable::Redacted { columns } => {
-                form.columns.clone_from(columns);
-                "redacted"
-            }
-            Unavailable::Erased { columns } => {
-                form.columns.clone_from(columns);
-                "erased"
-            }
-            Unavailable::Converted { columns } => {
-                form.columns.clone_from(columns);
-                "converted"
-            }
+            Unavailable::Deleted { .. } => "deleted",
+            Unavailable::KeyChanged { .. } => "key_changed",
+            Unavailable::BeforeAudit { .. } => "before_audit",
+            Unavailable::NoLongerKept { .. } => "no_longer_kept",
+            Unavailable::NotFinal { .. } => "not_final",
+            Unavailable::Redacted { .. } => "redacted",
+            Unavailable::Erased { .. } => "erased",
+            Unavailable::Converted { .. } => "converted",
             Unavailable::Incomplete => "incomplete",
-            Unavailable::DoesNotFit { message } => {
-                form.detail = Some(message.clone());
-                "does_not_fit"
-            }
+            Unavailable::DoesNotFit { .. } => "does_not_fit",
             Unavailable::Unrecognized { reason, .. } => reason,
         }
         .to_owned();
+        match unavailable {
+            Unavailable::Deleted { change } | Unavailable::KeyChanged { change } => {
+                form.change = Some(change.clone());
+            }
+            Unavailable::BeforeAudit { since } | Unavailable::NoLongerKept { since } => {
+                form.since = Some(*since);
+            }
+            Unavailable::NotFinal { open } => form.open.clone_from(open),
+            Unavailable::Redacted { columns }
+            | Unavailable::Erased { columns }
+            | Unavailable::Converted { columns } => form.columns.clone_from(columns),
+            Unavailable::DoesNotFit { message } => form.detail = Some(message.clone()),
+            Unavailable::NeverExisted
+            | Unavailable::Incomplete
+            | Unavailable::Unrecognized { .. } => {}
+        }
         form
     }
 }

@@ -94,36 +94,28 @@ impl QueryId for RecordAction {
 
 impl QueryFragment<Pg> for RecordAction {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Action {
-            name,
-            category,
-            verb,
-            actor: _,
-            status,
-            reason,
-            comment,
-            request_id,
-            correlation_id,
-            job_id,
-            source,
-            remote_ip: _,
-            metadata: _,
-        } = &self.action;
+        let action = &self.action;
         out.push_sql("SELECT ");
         out.push_sql(ACTION_COLUMNS);
         out.push_sql(" FROM threadline.record_action(");
-        out.push_bind_param::<Text, _>(name)?;
+        out.push_bind_param::<Text, _>(&action.name)?;
         out.push_sql(", ");
         out.push_bind_param::<Text, str>(self.actor.actor_type().as_str())?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(&self.actor_id)?;
-        for text in [category, verb] {
+        for text in [&action.category, &action.verb] {
             out.push_sql(", ");
             out.push_bind_param::<Nullable<Text>, _>(text)?;
         }
         out.push_sql(", ");
-        out.push_bind_param::<Text, str>(status.as_str())?;
-        for text in [reason, comment, request_id, correlation_id, job_id] {
+        out.push_bind_param::<Text, str>(action.status.as_str())?;
+        for text in [
+            &action.reason,
+            &action.comment,
+            &action.request_id,
+            &action.correlation_id,
+            &action.job_id,
+        ] {
             out.push_sql(", ");
             out.push_bind_param::<Nullable<Text>, _>(text)?;
         }
@@ -132,7 +124,7 @@ impl QueryFragment<Pg> for RecordAction {
         out.push_sql(", ");
         out.push_bind_param::<Bool, _>(&self.linked)?;
         out.push_sql(", ");
-        out.push_bind_param::<Nullable<Text>, _>(source)?;
+        out.push_bind_param::<Nullable<Text>, _>(&action.source)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(&self.remote_ip)?;
         out.push_sql("::inet) AS a");

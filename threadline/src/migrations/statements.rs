@@ -329,13 +329,9 @@ fn definition(tokens: &[Placed], found: &mut Vec<Statement>) {
             found.extend(table.map(|table| Statement::Create { table, if_missing }));
         }
     } else if words.take("alter") {
-        let of_schema = words.take("schema");
-        if !of_schema && !words.take("table") {
+        let Some(of_schema) = words.schema_or_table() else {
             return;
-        }
-        if words.take("if") {
-            words.take("exists");
-        }
+        };
         words.take("only");
         let Some(table) = words.name() else { return };
         words.symbol('*');
@@ -360,13 +356,9 @@ fn definition(tokens: &[Placed], found: &mut Vec<Statement>) {
             });
         }
     } else if words.take("drop") {
-        let of_schema = words.take("schema");
-        if !of_schema && !words.take("table") {
+        let Some(of_schema) = words.schema_or_table() else {
             return;
-        }
-        if words.take("if") {
-            words.take("exists");
-        }
+        };
         while let Some(name) = words.name() {
             found.push(if of_schema {
                 Statement::DropSchema(name.into_iter().next_back().unwrap_or_default())
@@ -398,6 +390,18 @@ impl Words<'_> {
             self.0 = &self.0[1..];
         }
         found
+    }
+
+    /// Skips `SCHEMA` or `TABLE`, and `IF EXISTS` after it. Returns whether it was `SCHEMA`.
+    fn schema_or_table(&mut self) -> Option<bool> {
+        let of_schema = self.take("schema");
+        if !of_schema && !self.take("table") {
+            return None;
+        }
+        if self.take("if") {
+            self.take("exists");
+        }
+        Some(of_schema)
     }
 
     fn name(&mut self) -> Option<Name> {

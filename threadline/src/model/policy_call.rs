@@ -26,43 +26,27 @@ impl fmt::Display for PolicyCall<'_> {
             None => "audit_as_decided",
             Some(_) => "audit",
         };
-        let table = ReadableLiteral(table).to_string();
-        let mut arguments = vec![table];
+        let mut arguments = vec![ReadableLiteral(table).to_string()];
         for of_column in ColumnPolicy::ALL {
-            let columns = policy.columns_with(of_column);
-            if !columns.is_empty() {
-                let argument = of_column.as_str();
-                arguments.push(format!("{argument} => {}", TextArray(&columns)));
-            }
+            arguments.extend(list(of_column.as_str(), &policy.columns_with(of_column)));
         }
-        if policy.require_actor {
-            arguments.push("require_actor => true".to_owned());
-        }
-        if policy.keyless {
-            arguments.push("keyless => true".to_owned());
-        }
-        if !policy.columns.is_empty() {
-            arguments.push(format!("columns => {}", TextArray(&policy.columns)));
-        }
-        if !policy.operations.is_empty() {
-            arguments.push(format!("operations => {}", TextArray(&policy.operations)));
-        }
-        if let Some(condition) = &policy.condition {
-            arguments.push(format!("condition => {}", ReadableLiteral(condition)));
-        }
-        if !policy.ignore.is_empty() {
-            arguments.push(format!("ignore => {}", TextArray(&policy.ignore)));
-        }
-        if let Some(keep) = &policy.keep {
-            arguments.push(format!("keep => {}", ReadableLiteral(keep)));
-        }
-        if !policy.personal.is_empty() {
-            arguments.push(format!("personal => {}", TextArray(&policy.personal)));
-        }
-        if let Some(subject) = policy.subject_json() {
-            let subject = subject.to_string();
-            arguments.push(format!("subject => {}", ReadableLiteral(&subject)));
-        }
+        let flag = |name: &str, is_set: bool| is_set.then(|| format!("{name} => true"));
+        let text = |name: &str, text: Option<&str>| {
+            text.map(|text| format!("{name} => {}", ReadableLiteral(text)))
+        };
+        let subject = policy.subject_json().map(|subject| subject.to_string());
+        let others = [
+            flag("require_actor", policy.require_actor),
+            flag("keyless", policy.keyless),
+            list("columns", &policy.columns),
+            list("operations", &policy.operations),
+            text("condition", policy.condition.as_deref()),
+            list("ignore", &policy.ignore),
+            text("keep", policy.keep.as_deref()),
+            list("personal", &policy.personal),
+            text("subject", subject.as_deref()),
+        ];
+        arguments.extend(others.into_iter().flatten());
         match arguments.as_slice() {
             [table] => write!(f, "SELECT threadline.{function}({table});"),
             several => write!(
@@ -72,6 +56,11 @@ impl fmt::Display for PolicyCall<'_> {
             ),
         }
     }
+}
+
+/// Returns an argument with these names, unless there are none.
+fn list(argument: &str, names: &[impl AsRef<str>]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("{argument} => {}", TextArray(names)))
 }
 
 /// Returns the call that ends the audit of a table.

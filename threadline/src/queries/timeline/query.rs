@@ -314,14 +314,7 @@ impl<'a> Plan<'a> {
         after: Option<ChangePlace>,
         limit: Option<usize>,
     ) -> Typed<ChangeSql> {
-        let query = self.query(after, limit);
-        Typed::new(
-            format!(
-                "{}SELECT\n{{change columns}}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
-                query.with, query.changes, query.order
-            ),
-            query.binds.0,
-        )
+        self.query(after, limit).selecting("{change columns}")
     }
 
     /// Returns the query for the changes with the actions of their transactions as JSON.
@@ -332,14 +325,8 @@ impl<'a> Plan<'a> {
         } else {
             "NULL::jsonb"
         };
-        let query = self.query(None, limit);
-        Typed::new(
-            format!(
-                "{}SELECT\n{{change columns}},\n{actions}\nFROM (\n{}) AS c\n{{change tables}}\nORDER BY {}\n",
-                query.with, query.changes, query.order
-            ),
-            query.binds.0,
-        )
+        self.query(None, limit)
+            .selecting(&format!("{{change columns}},\n{actions}"))
     }
 
     /// Returns the query for the counts by day, table, operation and actor.
@@ -721,6 +708,24 @@ struct ChangesQuery {
     changes: String,
     order: &'static str,
     binds: Binds,
+}
+
+impl ChangesQuery {
+    /// Returns the query for these columns of the changes.
+    fn selecting<ST>(self, columns: &str) -> Typed<ST> {
+        let Self {
+            with,
+            changes,
+            order,
+            binds,
+        } = self;
+        Typed::new(
+            format!(
+                "{with}SELECT\n{columns}\nFROM (\n{changes}) AS c\n{{change tables}}\nORDER BY {order}\n"
+            ),
+            binds.0,
+        )
+    }
 }
 
 /// Collects the parts while a query is written.

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use diesel::PgConnection;
-use threadline::__cli::clean;
+use threadline::__cli::{TIME_FORMAT, clean};
 use threadline::{ActorRef, Erased, Erasure, SubjectExport, TextsLeft, erasures, resume_erasure};
 
 use super::database::Database;
 use crate::confirm::Prompt;
 use crate::error::Error;
 use crate::table_name::table_name;
-use crate::terminal::{TIME_FORMAT, counted, data};
+use crate::terminal::{counted, data};
 
 /// A person, such as `users:42`.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
+use threadline::__cli::TIME_FORMAT;
 use threadline::{ActorRef, Hold, purge, purge_preview, release_hold};
 
 use super::database::Database;
 use crate::error::Error;
 use crate::table_name::table_name;
-use crate::terminal::TIME_FORMAT;
 
 /// The arguments of `purge`.
 #[derive(Debug, clap::Args)]

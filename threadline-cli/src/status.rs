@@ -1,13 +1,13 @@
 use std::process::ExitCode;
 
-use threadline::__cli::{owner, ready};
+use threadline::__cli::{TIME_FORMAT, owner, ready};
 use threadline::{BlockingConnection, Counters, Finding, FindingCode, Health, Models, TableSpec};
 
 use super::database::Database;
 use super::read::print::{document, print};
 use super::verify::{UNKNOWN, headline};
 use crate::error::Error;
-use crate::terminal::{TIME_FORMAT, counted};
+use crate::terminal::counted;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArguments {

@@ -7,9 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use threadline::__cli::escaped;
 
-/// The form of times in texts.
-pub(crate) const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S UTC";
-
 // Everything in this crate is printed with these.
 macro_rules! println {
     ($($text:tt)*) => { $crate::terminal::out(&format!($($text)*)) };

@@ -177,7 +177,9 @@ pub mod __cli {
         unseen_removals,
     };
     pub use crate::record::portable::Portable;
-    pub use crate::record::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};
+    pub use crate::record::{
+        DisplayStyle, NOBODY, TIME_FORMAT, actor_name, clean, plain, table_name,
+    };
     pub use crate::revert::revert_record;
     pub use crate::time_travel::{as_of_json, rows_as_of};
 }

@@ -19,7 +19,7 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, FormerKey, Gaps, KnownTable, NOBODY, TextKey, UnseenRemoval, as_of_json, blame, instant,
+    Day, FormerKey, Gaps, KnownTable, NOBODY, TIME_FORMAT, TextKey, UnseenRemoval, as_of_json, blame, instant,
     known_table, ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
 };
 use threadline::{
@@ -30,7 +30,6 @@ use threadline::{
 use super::database::Database;
 use crate::error::Error;
 use crate::table_name::table_name;
-use crate::terminal::TIME_FORMAT;
 
 /// The commands that query the audit.
 #[derive(Debug, Subcommand)]

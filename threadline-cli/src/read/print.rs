@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use threadline::__cli::{Count, Portable, actor_name, clean, plain};
+use threadline::__cli::{Count, Portable, TIME_FORMAT, actor_name, clean, plain};
 use threadline::{
     ActorEntry, AuditAction, AuditTransaction, Blame, Error, Page, TimelineEntry, TransactionReport,
 };
 
 use super::style::{ACTION, ACTOR, TABLE, TIME, Terminal, paint};
+use crate::terminal::ended;
 pub(crate) use crate::terminal::print;
-use crate::terminal::{TIME_FORMAT, ended};
 
 /// Prints results as text or as JSON.
 pub(super) struct Output {

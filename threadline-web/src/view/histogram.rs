@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
+use threadline::__cli::TIME_FORMAT;
 use threadline::__web::Overview;
 
 use super::links;
@@ -63,7 +64,7 @@ pub(crate) fn histogram(query: &Query, overview: &Overview) -> Markup {
                     @if place < steps {
                         @if leads {
                             a href=(links::timeline(&within(query, *at, *at + length(step)))) {
-                                title { (at.format("%Y-%m-%d %H:%M:%S UTC")) ": " (count(*changes)) " " (if *changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) }
+                                title { (at.format(TIME_FORMAT)) ": " (count(*changes)) " " (if *changes == 1 { texts::ONE_CHANGE } else { texts::CHANGES }) }
                                 (bar(place, *changes))
                             }
                         } @else { (bar(place, *changes)) }

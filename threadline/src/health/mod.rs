@@ -15,7 +15,7 @@ use crate::forms::FormatVersion;
 #[cfg(feature = "schemars")]
 use crate::forms::schema::Instant;
 use crate::model::{Models, PolicyCall, TableSpec};
-use crate::record::portable;
+use crate::record::{TIME_FORMAT, portable};
 use crate::run::installed_version;
 use crate::verify::{Finding, FindingCode, Severity};
 use crate::version::SCHEMA_VERSION;
@@ -256,7 +256,7 @@ fn of_model(spec: &TableSpec, state: ModelState) -> Option<Finding> {
             FindingCode::PolicyReplaced,
             format!(
                 "the policy of {by} was in force until {}, and another one has replaced it; also replace processes that are older than the migrations of the database",
-                until.format("%Y-%m-%d %H:%M:%S UTC")
+                until.format(TIME_FORMAT)
             ),
             None,
         ),
@@ -283,10 +283,7 @@ fn of_journal(counters: &Counters) -> Option<Finding> {
     let long = oldest_waiting.is_some_and(|oldest| Utc::now() - oldest > LONG);
     (entries_waiting > MANY || long).then(|| {
         let since = oldest_waiting.map_or(String::new(), |oldest| {
-            format!(
-                ", the oldest since {}",
-                oldest.format("%Y-%m-%d %H:%M:%S UTC")
-            )
+            format!(", the oldest since {}", oldest.format(TIME_FORMAT))
         });
         Finding::new(
             FindingCode::JournalWaiting,

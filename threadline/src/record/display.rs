@@ -58,6 +58,9 @@ pub trait DisplayStyle {
     }
 }
 
+/// The form of times in texts.
+pub const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S UTC";
+
 /// The text for a missing actor, which the filter `actor` takes too.
 pub const NOBODY: &str = "nobody";
 
@@ -101,12 +104,7 @@ impl fmt::Display for Styled<'_> {
         write!(
             f,
             "{}  {} of {} by {}",
-            style.time(
-                &change
-                    .captured_at
-                    .format("%Y-%m-%d %H:%M:%S UTC")
-                    .to_string()
-            ),
+            style.time(&change.captured_at.format(TIME_FORMAT).to_string()),
             style.operation(&change.operation),
             style.table(&format!("{table}{}", key(change.key.as_ref()))),
             style.actor(&actor),

@@ -13,7 +13,7 @@ mod unavailable_form;
 pub use change::{AuditChange, Operation};
 pub use conflict::RevertConflict;
 pub use diff::{Diff, FieldDiff, PriorState};
-pub use display::{DisplayStyle, NOBODY, actor_name, clean, plain, table_name};
+pub use display::{DisplayStyle, NOBODY, TIME_FORMAT, actor_name, clean, plain, table_name};
 pub use transaction::{AuditTransaction, ContextOrigin};
 pub use unavailable::{OpenTransaction, Unavailable};
 

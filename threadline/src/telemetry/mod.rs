@@ -3,7 +3,6 @@
 //!
 //! Actors, ids and values are never reported: telemetry is stored elsewhere, under other
 //! rules, and has other readers than the audit.
-//! rules, and read by others than the audit.
 
 #[cfg(feature = "metrics")]
 mod counts;

@@ -22,6 +22,7 @@ use crate::forms::FormatVersion;
 use crate::install::{ModelStatus, model_status};
 use crate::model::{Models, PolicyCall, TableSpec};
 use crate::posting::post_before_reading;
+use crate::record::TIME_FORMAT;
 use crate::run::require_schema;
 use crate::telemetry::{Clock, Found, Level, Verified};
 
@@ -374,7 +375,7 @@ fn of_suspended(suspended: Suspended) -> Finding {
         .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
         .collect();
     let those = those.join(" and ");
-    let last = occurred_at.format("%Y-%m-%d %H:%M:%S UTC");
+    let last = occurred_at.format(TIME_FORMAT);
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let message = format!(
         "capture was suspended in {those}, and their later writes are not recorded; the last began {last}, by {actor}{reason}; \
@@ -390,7 +391,7 @@ fn of_unattributed(found: Unattributed) -> Finding {
         since,
         sources,
     } = found;
-    let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+    let since = since.format(TIME_FORMAT);
     let in_each = match sources.matches(" by role ").count() > 1 {
         true => " (a transaction counts for each of its tables)",
         false => "",

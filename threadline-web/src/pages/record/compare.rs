@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use maud::{Markup, html};
+use threadline::__cli::TIME_FORMAT;
 use threadline::__web::TableInfo;
 
 use super::{Asked, COMPARED, Found, Point, State, is_masked};
@@ -95,7 +96,7 @@ pub(super) fn compare(asked: &Asked, found: &Found) -> Markup {
                     }
                     @for (entry, at) in found.entries.iter().zip(&found.points) {
                         option value=(time::exact(*at)) selected[Some(*at) == chosen] {
-                            (entry.change.captured_at.format("%Y-%m-%d %H:%M:%S UTC")) ", " (entry.change.operation)
+                            (entry.change.captured_at.format(TIME_FORMAT)) ", " (entry.change.operation)
                             @if let Some(actor) = entry.change.actor() { " " (texts::BY) " " (one_line(&actor.to_string(), 40)) }
                         }
                     }

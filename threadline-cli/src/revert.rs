@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use diesel::PgConnection;
-use threadline::__cli::{Day, TextKey, instant, ready, revert_record};
+use threadline::__cli::{TextKey, ready, revert_record};
 use threadline::{
     Action, ActorRef, AuditContext, AuditExt, ErrorKind, Filter, KeyExpression, TimelineEntry,
     record_action, revert_transaction, revert_transaction_but, timeline,
@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::read::print::print;
 use crate::read::style::Terminal;
-use crate::read::{Record, key_of};
+use crate::read::{Record, end_of_day, key_of};
 
 /// How many changes of the preview are printed.
 const SHOWN: usize = 1000;
@@ -66,10 +66,6 @@ struct Saying {
     confirmation: Confirmation,
     #[command(flatten)]
     database: Database,
-}
-
-fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {
-    instant(text, Day::End)
 }
 
 impl Revert {

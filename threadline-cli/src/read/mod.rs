@@ -191,7 +191,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn end_of_day(text: &str) -> Result<DateTime<Utc>, String> {
     instant(text, Day::End)
 }
 

@@ -130,18 +130,13 @@ impl SubjectExport {
             .documents(conn, SubjectLine::Erasure, erasures, out)
             .await?;
         if let Some(actor) = &self.actor {
-            let actor = || {
-                [
-                    Bind::Text(actor.actor_type().as_str().to_owned()),
-                    Bind::IsText(actor.id().map(str::to_owned)),
-                ]
-            };
-            let query =
-                Typed::<TransactionSql>::new(include_str!("actor_transactions.sql"), actor());
+            let sql = include_str!("actor_transactions.sql");
+            let query = Typed::<TransactionSql>::new(sql, Bind::of_actor(actor));
             let transaction =
                 |transaction: AuditTransaction| SubjectLine::Transaction(Box::new(transaction));
             lines += records(conn, transaction, query, out).await?;
-            let query = Typed::<ActionSql>::new(include_str!("actor_actions.sql"), actor());
+            let sql = include_str!("actor_actions.sql");
+            let query = Typed::<ActionSql>::new(sql, Bind::of_actor(actor));
             let action = |action: AuditAction| SubjectLine::Action(Box::new(action));
             lines += records(conn, action, query, out).await?;
         }

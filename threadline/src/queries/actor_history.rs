@@ -103,14 +103,10 @@ impl ActorHistory {
         before: i64,
     ) -> Result<Vec<ActorEntry>, Error> {
         let limit = rows_for(self.section.limit);
+        let [actor_type, id] = Bind::of_actor(&self.actor);
         let query = Typed::<TransactionSql>::new(
             include_str!("transactions_of_actor.sql"),
-            [
-                Bind::Text(self.actor.actor_type().as_str().to_owned()),
-                Bind::IsText(self.actor.id().map(str::to_owned)),
-                Bind::BigInt(before),
-                Bind::BigInt(limit),
-            ],
+            [actor_type, id, Bind::BigInt(before), Bind::BigInt(limit)],
         );
         let transactions: Vec<AuditTransaction> = run::read(conn, query).await?;
         let ids: Vec<i64> = transactions

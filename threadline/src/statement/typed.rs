@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{CHANGE_TABLES, TRANSACTION_COLUMNS, TypedKey, change_columns, query_of_columns, walk};
 use crate::action::ACTION_COLUMNS;
+use crate::context::ActorRef;
 
 /// A value for a placeholder of a query.
 #[derive(Debug)]
@@ -28,6 +29,16 @@ pub(crate) enum Bind {
     Key(TypedKey),
     /// A comparison with its operator: `= $1`, or `IS NULL`.
     IsText(Option<String>),
+}
+
+impl Bind {
+    /// Returns the type and the id of an actor.
+    pub(crate) fn of_actor(actor: &ActorRef) -> [Self; 2] {
+        [
+            Self::Text(actor.actor_type().as_str().to_owned()),
+            Self::IsText(actor.id().map(str::to_owned)),
+        ]
+    }
 }
 
 /// A query from a `.sql` file, with the types of its columns and a value for each of its

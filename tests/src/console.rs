@@ -20,15 +20,26 @@ pub struct Call {
 }
 
 impl Call {
+    /// Returns the JSON that is sent; null if there is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// Asserts that a response is the one in the README.
+    #[track_caller]
+    pub fn assert_answered(&self, answer: Value) {
+        assert_eq!(self.printed(answer), self.shown(), "{self:?}");
+    }
+
     /// Returns the output lines, as JSON.
-    pub fn shown(&self) -> Vec<Value> {
+    fn shown(&self) -> Vec<Value> {
         let line = |line: &str| serde_json::from_str(line).expect("an answer is JSON");
         self.answer.lines().map(line).collect()
     }
 
     /// Returns what the command prints of a response: all of it, or for a history the
     /// result of the READMEs' filter for each change.
-    pub fn printed(&self, answer: Value) -> Vec<Value> {
+    fn printed(&self, answer: Value) -> Vec<Value> {
         if self.filter.is_none() {
             return vec![answer];
         }

@@ -1,5 +1,22 @@
 //! Randomness that is the same in every run.
 
+use std::ops::Range;
+
+/// Returns the seeds of a random test. `THREADLINE_SEEDS` asks for others: `100`, or `57..58`.
+pub fn seeds(unasked: Range<u64>) -> Range<u64> {
+    let Ok(asked) = std::env::var("THREADLINE_SEEDS") else {
+        return unasked;
+    };
+    let number = |text: &str| {
+        text.parse()
+            .unwrap_or_else(|e| panic!("THREADLINE_SEEDS={asked}: {e}"))
+    };
+    match asked.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => 1..1 + number(&asked),
+    }
+}
+
 /// A xorshift generator.
 #[derive(Debug)]
 pub struct Dice(u64);

@@ -13,6 +13,7 @@ mod psql;
 pub mod socket;
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
@@ -23,10 +24,10 @@ use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::sql_types::{Nullable, Text, Timestamptz};
-use threadline::{AuditContext, AuditExt, Filter, Models, Page, TimelineEntry, timeline};
+use threadline::{AuditContext, AuditExt, Cursor, Filter, Models, Page, TimelineEntry, timeline};
 pub use threadline_test_server::{Server, scratch_dir};
 
-pub use crate::dice::Dice;
+pub use crate::dice::{Dice, seeds};
 use crate::next_version::next_version;
 pub use crate::psql::RepeatingPsql;
 
@@ -127,6 +128,29 @@ impl Database {
         (self, conn)
     }
 
+    /// Creates a role of a name of its own: roles belong to the whole server.
+    pub fn role(&self, name: &str) -> Role<'_> {
+        let role = Role {
+            name: format!("{}_{name}", self.name),
+            database: self,
+        };
+        run(&mut self.connect(), &format!("CREATE ROLE {role}"));
+        role
+    }
+
+    /// Creates a [role](Self::role) that may read the audit.
+    pub fn reader(&self, name: &str) -> Role<'_> {
+        let role = self.role(name);
+        run(
+            &mut self.connect(),
+            &format!(
+                "GRANT USAGE ON SCHEMA threadline TO {role};
+                 GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role}"
+            ),
+        );
+        role
+    }
+
     /// Returns a pool of at most `size` connections.
     pub fn pool(&self, size: u32) -> Pool<ConnectionManager<PgConnection>> {
         Pool::builder()
@@ -207,6 +231,35 @@ impl Drop for Database {
     }
 }
 
+/// A role that is dropped at the end of its test.
+#[derive(Debug)]
+pub struct Role<'a> {
+    name: String,
+    database: &'a Database,
+}
+
+impl Role<'_> {
+    /// Lets a session continue as the role.
+    pub fn enter(&self, conn: &mut PgConnection) {
+        run(conn, &format!("SET SESSION AUTHORIZATION {self}"));
+    }
+}
+
+impl Display for Role<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Drop for Role<'_> {
+    fn drop(&mut self) {
+        run(
+            &mut self.database.connect(),
+            &format!("DROP OWNED BY {self} CASCADE; DROP ROLE {self}"),
+        );
+    }
+}
+
 /// Returns a connection to a database with the audit schema, in a transaction that never
 /// commits. No other test uses that database meanwhile: two that create a table of one
 /// name would wait for each other.
@@ -232,6 +285,14 @@ pub fn rolled_back_with(sql: &str) -> PgConnection {
     conn
 }
 
+/// Creates a database with tables and the audit of their models.
+#[track_caller]
+pub fn installed(tables: &str, models: Models) -> (Database, PgConnection, Models) {
+    let (database, mut conn) = Database::with(tables);
+    models.install(&mut conn).unwrap();
+    (database, conn, models)
+}
+
 /// Opens a new connection to any URL.
 pub fn connect(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap_or_else(|e| panic!("{url}: {e}"))
@@ -250,6 +311,42 @@ pub fn run(conn: &mut PgConnection, sql: &str) {
 pub fn run_under(conn: &mut PgConnection, context: &AuditContext, sql: &str) {
     let done = conn.audited_transaction(context, |conn| conn.batch_execute(sql));
     done.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+}
+
+/// Returns the statements that exchange the names of two columns.
+pub fn exchange(table: &str, one: &str, other: &str) -> String {
+    let rename = |from: &str, to: &str| format!("ALTER TABLE {table} RENAME {from} TO {to};");
+    [
+        rename(one, "meanwhile"),
+        rename(other, one),
+        rename("meanwhile", other),
+    ]
+    .concat()
+}
+
+/// Posts all entries and makes everything on record older by a given time.
+pub fn age(conn: &mut PgConnection, by: &str) {
+    run(conn, "SELECT threadline.post()");
+    run(
+        conn,
+        &format!(
+            "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '{by}';
+             UPDATE threadline.ledger_transactions
+             SET occurred_at = occurred_at - interval '{by}', opened_at = opened_at - interval '{by}';
+             UPDATE threadline.audit_actions SET occurred_at = occurred_at - interval '{by}';
+             UPDATE threadline.audited_tables SET audited_since = audited_since - interval '{by}'"
+        ),
+    );
+}
+
+/// Runs work for each number below `threads * turns`, in so many threads.
+pub fn in_threads(threads: i32, turns: i32, work: impl Fn(i32) + Sync) {
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let work = &work;
+            scope.spawn(move || (thread * turns..(thread + 1) * turns).for_each(work));
+        }
+    });
 }
 
 /// Returns the error of a statement that must fail. An open transaction stays usable.
@@ -330,17 +427,22 @@ pub fn assert_rows<const COUNT: usize>(
 /// Returns the timeline of a filter in pages of a size, newest first.
 #[track_caller]
 pub fn pages(conn: &mut PgConnection, filter: &Filter, size: usize) -> Vec<Page<TimelineEntry>> {
-    let mut pages = vec![];
-    let mut next = None;
-    loop {
+    pages_of(|next| {
         let query = timeline(filter.clone()).limit(size).after(next);
-        let page = query.page(conn).unwrap();
-        next.clone_from(&page.next);
-        pages.push(page);
-        if next.is_none() {
-            return pages;
-        }
+        query.page(conn).unwrap()
+    })
+}
+
+/// Returns all pages of a query, given the one after a cursor. Each cursor goes through text, as
+/// a client passes it.
+#[track_caller]
+pub fn pages_of<T>(mut page: impl FnMut(Option<Cursor>) -> Page<T>) -> Vec<Page<T>> {
+    let mut pages = vec![page(None)];
+    while let Some(next) = &pages[pages.len() - 1].next {
+        let next = next.to_string().parse().unwrap();
+        pages.push(page(Some(next)));
     }
+    pages
 }
 
 /// The statements that a connection sends.

@@ -1,6 +1,6 @@
 //! Old and new processes on one database.
 
-use threadline_tests::{Database, NEWEST, run};
+use threadline_tests::{Database, NEWEST, installed, run};
 
 use super::{MaskedUser, USERS, User, found};
 
@@ -46,9 +46,7 @@ fn a_policy_that_was_replaced_is_no_alarm_and_one_that_never_was_in_force_is() {
 
 #[test]
 fn a_newer_schema_is_no_alarm() {
-    let (_, conn) = &mut Database::with(USERS);
-    let models = threadline::models![User];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(USERS, threadline::models![User]);
     run(
         conn,
         &format!(

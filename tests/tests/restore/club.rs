@@ -135,6 +135,13 @@ impl Club {
         file
     }
 
+    /// Restores a whole dump in the custom format.
+    pub(crate) fn restored(&self) -> (Database, PgConnection) {
+        let restored = Database::empty();
+        restore(&restored, &self.dump(&["--format=custom"]), &[]).unwrap();
+        restored.connected()
+    }
+
     pub(crate) fn dump_to(&self, target: &Path, arguments: &[&str]) {
         let url = self.database.url();
         let target = target.display().to_string();
@@ -269,7 +276,12 @@ pub(crate) fn refresh_all(conn: &mut PgConnection) {
     );
 }
 
-/// Runs pg_restore; returns its output, and whether it succeeded.
+/// Restores a dump into a database with pg_restore; if that fails, returns its output.
+pub(crate) fn restore(database: &Database, dump: &Path, arguments: &[&str]) -> Result<(), String> {
+    pg_restore(database.server(), &database.url(), dump, arguments)
+}
+
+/// Same as [`restore`], for any URL.
 pub(crate) fn pg_restore(
     server: &Server,
     url: &str,

@@ -6,7 +6,7 @@ use threadline_tests::{
     Database, assert_contains, assert_rows, assert_value, rows, run, scratch_dir, value,
 };
 
-use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
+use super::club::{Club, RESTORED, SOUND, found, refresh_all, restore};
 
 const DATA: &str = "--data-only";
 
@@ -46,28 +46,24 @@ fn the_audit_of_the_dump_replaces_that_of_the_migrated_database() {
          CREATE TABLE another (id int PRIMARY KEY); SELECT threadline.audit('another')",
     );
     let dump = club.dump(&["--format=custom"]);
-    let (server, url) = (migrated.server(), migrated.url());
     let conn = &mut migrated.connect();
     run(
         conn,
         "DROP SCHEMA threadline CASCADE; CREATE SCHEMA threadline",
     );
-    pg_restore(server, &url, &dump, &[DATA, "--exclude-schema=threadline"]).unwrap();
-    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
-    let list = server.run("pg_restore", &["--list", dump.to_str().unwrap()]);
+    restore(&migrated, &dump, &[DATA, "--exclude-schema=threadline"]).unwrap();
+    restore(&migrated, &dump, &["--schema=threadline"]).unwrap();
+    let list = migrated
+        .server()
+        .run("pg_restore", &["--list", dump.to_str().unwrap()]);
     let triggers: Vec<_> = list
         .lines()
         .filter(|line| line.contains(" TRIGGER ") && line.contains("!threadline_"))
         .collect();
     let chosen = scratch_dir().join("triggers");
     fs::write(&chosen, triggers.join("\n")).unwrap();
-    pg_restore(
-        server,
-        &url,
-        &dump,
-        &["--use-list", chosen.to_str().unwrap()],
-    )
-    .unwrap();
+    let list = ["--use-list", chosen.to_str().unwrap()];
+    restore(&migrated, &dump, &list).unwrap();
     assert_eq!(
         found(conn),
         [&RESTORED[..], &["table-unaudited public.another"]].concat()
@@ -84,9 +80,8 @@ fn tables_and_data_of_one_dump_go_on_after_a_refresh() {
     let club = Club::shared();
     let restored = Database::empty();
     let dump = club.dump(&["--format=custom"]);
-    let (server, url) = (restored.server(), restored.url());
-    pg_restore(server, &url, &dump, &["--schema-only"]).unwrap();
-    pg_restore(server, &url, &dump, &[DATA, "--disable-triggers"]).unwrap();
+    restore(&restored, &dump, &["--schema-only"]).unwrap();
+    restore(&restored, &dump, &[DATA, "--disable-triggers"]).unwrap();
     let conn = &mut restored.connect();
     // ENABLE TRIGGER ALL, by pg_restore, made them fire only for the application.
     let findings = found(conn);
@@ -108,7 +103,7 @@ fn a_load_that_is_recorded_loses_no_change_and_keeps_nobody_from_posting() {
         let club = Club::new();
         let migrated = Club::migrated();
         let dump = club.dump(&["--format=custom"]);
-        let error = pg_restore(migrated.server(), &migrated.url(), &dump, arguments).unwrap_err();
+        let error = restore(&migrated, &dump, arguments).unwrap_err();
         for table in ["audited_tables", "hash_keys", "posting"] {
             assert_contains(&error, &format!("COPY failed for table \"{table}\""));
         }

@@ -5,20 +5,14 @@ use threadline_tests::{
     Database, NEWEST, assert_contains, assert_rows, assert_value, run, schema_migration,
 };
 
-use super::club::{Club, POLICIES, RESTORED, SOUND, found, pg_restore, refresh_all};
+use super::club::{Club, POLICIES, RESTORED, SOUND, found, refresh_all, restore};
 
 #[test]
 fn the_applications_schema_alone_is_not_audited_until_somebody_says_so() {
     let club = Club::shared();
     let restored = Database::empty();
     let dump = club.dump(&["--format=custom", "--schema=public"]);
-    let error = pg_restore(
-        restored.server(),
-        &restored.url(),
-        &dump,
-        &["--clean", "--if-exists"],
-    )
-    .unwrap_err();
+    let error = restore(&restored, &dump, &["--clean", "--if-exists"]).unwrap_err();
     let errors: Vec<_> = error
         .lines()
         .filter(|line| line.starts_with("pg_restore: error:"))
@@ -49,7 +43,7 @@ fn the_audits_schema_alone_is_readable_anywhere() {
     let club = Club::shared();
     let restored = Database::empty();
     let dump = club.dump(&["--format=custom", "--schema=threadline"]);
-    pg_restore(restored.server(), &restored.url(), &dump, &[]).unwrap();
+    restore(&restored, &dump, &[]).unwrap();
     let conn = &mut restored.connect();
     club.before.is_readable(conn);
     threadline::post(conn).unwrap();
@@ -63,14 +57,12 @@ fn the_audits_schema_alone_is_readable_anywhere() {
 #[test]
 fn the_audit_and_then_the_application_are_the_whole() {
     let club = Club::shared();
-    let restored = Database::empty();
+    let (restored, conn) = &mut Database::empty().connected();
     let dump = club.dump(&["--format=custom"]);
-    let (server, url) = (restored.server(), restored.url());
-    let conn = &mut restored.connect();
     // pg_restore creates the objects in a schema, but not the schema.
     run(conn, "CREATE SCHEMA threadline");
-    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
-    pg_restore(server, &url, &dump, &["--schema=public"]).unwrap();
+    restore(restored, &dump, &["--schema=threadline"]).unwrap();
+    restore(restored, &dump, &["--schema=public"]).unwrap();
     assert_eq!(found(conn), RESTORED);
     refresh_all(conn);
     assert_eq!(found(conn), SOUND);
@@ -81,13 +73,11 @@ fn the_audit_and_then_the_application_are_the_whole() {
 #[test]
 fn the_application_and_then_the_audit_leave_a_gap_that_is_reported() {
     let club = Club::shared();
-    let restored = Database::empty();
+    let (restored, conn) = &mut Database::empty().connected();
     let dump = club.dump(&["--format=custom"]);
-    let (server, url) = (restored.server(), restored.url());
-    let conn = &mut restored.connect();
-    pg_restore(server, &url, &dump, &["--schema=public"]).unwrap_err();
+    restore(restored, &dump, &["--schema=public"]).unwrap_err();
     run(conn, "CREATE SCHEMA threadline");
-    pg_restore(server, &url, &dump, &["--schema=threadline"]).unwrap();
+    restore(restored, &dump, &["--schema=threadline"]).unwrap();
     let with = |code: &str| {
         ["chosen", "parts", "people", "plain", "redacted"]
             .map(|table| format!("{code} public.{table}"))

@@ -2,16 +2,13 @@
 
 use threadline_tests::{Database, assert_rows, connect, run, scratch_dir, value};
 
-use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all};
+use super::club::{Club, RESTORED, SOUND, found, pg_restore, refresh_all, restore};
 
 /// Also before a refresh.
 #[test]
 fn a_dump_in_the_custom_format_goes_on_by_itself() {
     let club = Club::shared();
-    let restored = Database::empty();
-    let file = club.dump(&["--format=custom"]);
-    pg_restore(restored.server(), &restored.url(), &file, &[]).unwrap();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut club.restored();
     assert_eq!(found(conn), RESTORED);
     club.before.goes_on(conn);
     assert_eq!(found(conn), RESTORED);
@@ -24,10 +21,7 @@ fn a_dump_in_the_custom_format_goes_on_by_itself() {
 #[test]
 fn a_dump_restored_and_upgraded_before_a_refresh_records_the_same() {
     let club = Club::shared();
-    let restored = Database::empty();
-    let file = club.dump(&["--format=custom"]);
-    pg_restore(restored.server(), &restored.url(), &file, &[]).unwrap();
-    let conn = &mut restored.connect();
+    let (_, conn) = &mut club.restored();
     run(conn, "SELECT threadline.rebuild_captures()");
     assert_eq!(found(conn), RESTORED);
     club.before.goes_on(conn);
@@ -46,7 +40,7 @@ fn a_dump_restored_where_all_identifiers_are_quoted_is_as_it_was() {
         restored.name()
     );
     run(&mut restored.connect(), &quoted);
-    pg_restore(restored.server(), &restored.url(), &file, &[]).unwrap();
+    restore(&restored, &file, &[]).unwrap();
     let conn = &mut restored.connect();
     assert_eq!(found(conn), RESTORED);
     club.before.goes_on(conn);
@@ -67,7 +61,7 @@ fn a_dump_in_the_directory_format_is_restored_by_several_jobs() {
     let restored = Database::empty();
     let folder = scratch_dir().join("folder");
     club.dump_to(&folder, &["--format=directory", "--jobs=2"]);
-    pg_restore(restored.server(), &restored.url(), &folder, &["--jobs=2"]).unwrap();
+    restore(&restored, &folder, &["--jobs=2"]).unwrap();
     let conn = &mut restored.connect();
     refresh_all(conn);
     assert_eq!(found(conn), SOUND);

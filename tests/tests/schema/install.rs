@@ -3,8 +3,8 @@ use std::thread;
 use diesel::prelude::*;
 use threadline::{Audited, ErrorKind, ModelStatus};
 use threadline_tests::{
-    Database, NEWEST, assert_contains, assert_rows, assert_value, rows, run, schema_migration,
-    value,
+    Database, NEWEST, assert_contains, assert_rows, assert_value, installed, rows, run,
+    schema_migration, value,
 };
 
 use super::app::{Post, PostNext, TABLES, User};
@@ -136,9 +136,7 @@ fn a_changed_policy_is_put_into_force() {
 
 #[test]
 fn a_change_of_columns_is_seen_and_fixed() {
-    let (_, conn) = &mut Database::with(TABLES);
-    let models = threadline::models![User];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(TABLES, threadline::models![User]);
     run(conn, "ALTER TABLE users ADD age int");
     assert_eq!(
         models.status(conn).unwrap().models[0].status,
@@ -159,9 +157,7 @@ fn a_change_of_columns_is_seen_and_fixed() {
 /// An application that checks its audit when it starts still starts.
 #[test]
 fn changed_columns_of_a_table_without_redaction_are_no_fault() {
-    let (_, conn) = &mut Database::with(TABLES);
-    let models = threadline::models![Post];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(TABLES, threadline::models![Post]);
     run(
         conn,
         "ALTER TABLE blog.posts DROP author; ALTER TABLE blog.posts RENAME title TO name;
@@ -183,9 +179,7 @@ fn changed_columns_of_a_table_without_redaction_are_no_fault() {
 
 #[test]
 fn with_an_older_schema_the_status_of_a_table_is_unknown() {
-    let (_, conn) = &mut Database::with(TABLES);
-    let models = threadline::models![User];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(TABLES, threadline::models![User]);
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
     let status = models.status(conn).unwrap();
     assert_eq!(status.models[0].status, ModelStatus::SchemaOutdated);
@@ -194,9 +188,7 @@ fn with_an_older_schema_the_status_of_a_table_is_unknown() {
 
 #[test]
 fn triggers_that_are_switched_off_are_seen_and_switched_on_again() {
-    let (_, conn) = &mut Database::with(TABLES);
-    let models = threadline::models![User];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(TABLES, threadline::models![User]);
     for damage in [
         "ALTER TABLE users DISABLE TRIGGER ALL",
         "ALTER TABLE users ENABLE TRIGGER \"!threadline_capture_1\"",

@@ -14,7 +14,8 @@ struct Least {
 }
 
 impl Least {
-    fn new() -> Self {
+    /// Installs the first version of the audit as the role.
+    fn with_first_version() -> Self {
         let database = Database::empty();
         let name = database.name();
         let role = format!("{name}_least");
@@ -26,7 +27,9 @@ impl Least {
                  REVOKE ALL ON DATABASE {name} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC;
                  GRANT CREATE ON DATABASE {name} TO {role};
                  SET SESSION AUTHORIZATION {role};
-                 CREATE SCHEMA app; SET search_path = app"
+                 CREATE SCHEMA app; SET search_path = app;
+                 BEGIN; {} COMMIT",
+                schema_migration(0, NEWEST).up
             ),
         );
         Self {
@@ -76,12 +79,8 @@ fn is_sound(conn: &mut PgConnection) {
 
 #[test]
 fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() {
-    let mut least = Least::new();
+    let mut least = Least::with_first_version();
     let conn = &mut least.conn;
-    run(
-        conn,
-        &format!("BEGIN; {} COMMIT", schema_migration(0, NEWEST).up),
-    );
     run(
         conn,
         "CREATE TABLE plain (id int PRIMARY KEY, n int);
@@ -135,12 +134,9 @@ fn the_right_to_create_a_schema_suffices_from_the_first_version_to_the_newest() 
 
 #[test]
 fn the_right_to_create_a_schema_suffices_for_the_installer() {
-    let mut least = Least::new();
+    let mut least = Least::with_first_version();
     let conn = &mut least.conn;
-    run(
-        conn,
-        &format!("BEGIN; {} COMMIT; {TABLES}", schema_migration(0, NEWEST).up),
-    );
+    run(conn, TABLES);
     let models = threadline::models![User, Post];
     models.install(conn).unwrap();
     assert!(models.status(conn).unwrap().is_current());

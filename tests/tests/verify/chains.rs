@@ -289,18 +289,9 @@ fn a_key_that_two_rows_may_have_for_a_while_tells_no_row_from_another() {
 
 #[test]
 fn a_role_that_cannot_see_the_rows_gets_a_finding() {
-    let database = Database::new();
-    let role = format!("{}_auditor", database.name());
-    let conn = &mut database.connect();
-    run(conn, MEMBERS);
-    run(
-        conn,
-        &format!(
-            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA threadline TO {role};
-             GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role};
-             SET SESSION AUTHORIZATION {role}"
-        ),
-    );
+    let (database, conn) = &mut Database::with(MEMBERS);
+    let role = database.reader("auditor");
+    role.enter(conn);
     let unchecked = |conn: &mut PgConnection| -> String {
         let findings = findings(conn);
         assert_eq!(findings.len(), 1, "{findings:?}");
@@ -322,9 +313,6 @@ fn a_role_that_cannot_see_the_rows_gets_a_finding() {
         unchecked(conn),
         format!("its history was not compared with its rows: row security hides rows from {role}")
     );
-    run(
-        conn,
-        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
-    );
+    run(conn, "RESET SESSION AUTHORIZATION");
     assert_eq!(found(conn), [""; 0]);
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::PgConnection;
 use serde_json::{Map, Value};
-use threadline_tests::{Database, Dice, rows, run};
+use threadline_tests::{Database, Dice, rows, run, seeds};
 
 /// Makes some writes, each in a transaction of its own, of single columns, several, or all.
 fn write(conn: &mut PgConnection, dice: &mut Dice, times: u64) {
@@ -109,9 +109,8 @@ fn replayed(conn: &mut PgConnection) -> BTreeSet<String> {
 /// Most records are not compared value by value: see threadline.chain_suspects().
 #[test]
 fn the_broken_records_are_those_that_a_replay_of_each_finds() {
-    let seeds = std::env::var("THREADLINE_SEEDS").map_or(12, |seeds| seeds.parse().unwrap());
     let (mut found, mut sound) = (0, 0);
-    for seed in 0..seeds {
+    for seed in seeds(0..12) {
         let dice = &mut Dice::new(seed);
         let (_, conn) = &mut Database::with(
             "CREATE TABLE things (id int PRIMARY KEY, name text, n int, doc jsonb);

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
 use diesel::sql_query;
 use threadline::{Audited, Finding, FindingCode, Models, Severity};
-use threadline_tests::{Database, assert_rows, assert_value, run};
+use threadline_tests::{Database, assert_rows, assert_value, installed, run};
 
 use super::fix;
 
@@ -134,9 +134,7 @@ fn the_fixes_of_several_columns_exclude_all_of_them_in_any_order() {
 
 #[test]
 fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
-    let (_, conn) = &mut Database::with(USERS);
-    let models = threadline::models![User];
-    models.install(conn).unwrap();
+    let (_, conn, models) = &mut installed(USERS, threadline::models![User]);
     run(
         conn,
         "ALTER TABLE users ADD api_key text; INSERT INTO users VALUES (1, 'Ada', 'h', 1, 'k3y')",

@@ -278,19 +278,14 @@ fn a_policy_that_records_a_part_is_followed() {
 /// Without the right to read a table, a TRUNCATE leaves none of its rows on record.
 #[test]
 fn a_table_that_the_owner_of_the_audit_cannot_read_is_found() {
-    let database = Database::new();
-    let owner = format!("{}_owner", database.name());
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE ROLE {owner}; CREATE SCHEMA app;
-             CREATE TABLE app.items (id int PRIMARY KEY); CREATE TABLE app.kept (id int PRIMARY KEY);
-             CREATE TABLE app.parts (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part PARTITION OF app.parts DEFAULT;
-             SELECT threadline.audit('app.items'), threadline.audit('app.parts'), threadline.audit('app.kept', operations => '{{insert}}')"
-        ),
+    let (database, conn) = &mut Database::with(
+        "CREATE SCHEMA app;
+         CREATE TABLE app.items (id int PRIMARY KEY); CREATE TABLE app.kept (id int PRIMARY KEY);
+         CREATE TABLE app.parts (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part PARTITION OF app.parts DEFAULT;
+         SELECT threadline.audit('app.items'), threadline.audit('app.parts'), threadline.audit('app.kept', operations => '{insert}')",
     );
-    threadline::Protection::of_owner(&owner)
+    let owner = database.role("owner");
+    threadline::Protection::of_owner(owner.to_string())
         .apply(conn)
         .unwrap();
     assert_eq!(found(conn), [""; 0]);
@@ -326,10 +321,6 @@ fn a_table_that_the_owner_of_the_audit_cannot_read_is_found() {
     assert_eq!(
         found(conn),
         ["truncate-unseen app.items", "truncate-unseen app.parts"]
-    );
-    run(
-        conn,
-        &format!("DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}"),
     );
 }
 

@@ -29,29 +29,14 @@ mod triggers;
 #[path = "differential/values.rs"]
 mod values;
 
-/// The number of runs, each with another seed. THREADLINE_SEEDS asks for more, or for
-/// one: `100`, or `57..58`.
+/// The runs, each with another seed.
 const SEEDS: std::ops::Range<u64> = 1..11;
 const STATEMENTS: usize = 100;
-
-fn seeds() -> std::ops::Range<u64> {
-    let Ok(asked) = std::env::var("THREADLINE_SEEDS") else {
-        return SEEDS;
-    };
-    let number = |text: &str| {
-        text.parse()
-            .unwrap_or_else(|e| panic!("THREADLINE_SEEDS={asked}: {e}"))
-    };
-    match asked.split_once("..") {
-        Some((from, to)) => number(from)..number(to),
-        None => 1..1 + number(&asked),
-    }
-}
 
 #[test]
 fn an_audited_database_behaves_as_a_plain_one_and_records_each_change() {
     let mut failures = vec![];
-    for seed in seeds() {
+    for seed in threadline_tests::seeds(SEEDS) {
         if let Err(failure) = run::run(seed, STATEMENTS) {
             failures.push(failure);
         }

@@ -70,6 +70,14 @@ pub(crate) fn people() -> (Database, PgConnection) {
     people_in(Database::new())
 }
 
+/// Creates them, and runs statements that must succeed.
+#[track_caller]
+pub(crate) fn people_with(sql: &str) -> (Database, PgConnection) {
+    let (database, mut conn) = people();
+    run(&mut conn, sql);
+    (database, conn)
+}
+
 /// Creates them in a given database.
 pub(crate) fn people_in(database: Database) -> (Database, PgConnection) {
     let mut conn = database.connect();

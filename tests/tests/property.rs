@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 use threadline::{Audited, Models, revert_transaction};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, Dice, run, value};
 
 /// The first seed; a failure names its own.
 const FIRST_SEED: u64 = 1;
@@ -25,22 +25,6 @@ diesel::table! {
 struct Thing {
     id: i64,
     label: Option<String>,
-}
-
-/// xorshift: the same for the same seed on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.roll(of.len() as u64) as usize]
-    }
 }
 
 /// A copy of the table: its rows by key, and its columns, by identity and not by name.
@@ -81,7 +65,7 @@ const VALUES: [&str; 12] = [
 
 impl Run {
     fn new(database: &Database, seed: u64) -> Self {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let mut dice = Dice::new(seed);
         let mut connections: Vec<_> = (0..4).map(|_| database.connect()).collect();
         for conn in &mut connections {
             run(
@@ -113,7 +97,7 @@ impl Run {
     }
 
     fn step(&mut self) {
-        let who = self.dice.roll(3) as usize;
+        let who = self.dice.roll(3);
         match self.dice.roll(100) {
             0..12 if !self.open[who] => self.begin(who),
             0..12 => self.end(who),

@@ -15,8 +15,7 @@ mod purge;
 #[path = "retention/random.rs"]
 mod random;
 
-use diesel::PgConnection;
-use threadline_tests::run;
+use threadline_tests::age;
 
 diesel::table! {
     orders (id) {
@@ -36,18 +35,3 @@ pub(crate) struct Order {
 /// Orders that are audited and kept for three years.
 pub(crate) const KEPT: &str = "CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
      SELECT threadline.audit('orders', keep => '3 years')";
-
-/// Posts all entries and makes everything on record older by a given time.
-pub(crate) fn age(conn: &mut PgConnection, by: &str) {
-    run(conn, "SELECT threadline.post()");
-    run(
-        conn,
-        &format!(
-            "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '{by}';
-             UPDATE threadline.ledger_transactions
-             SET occurred_at = occurred_at - interval '{by}', opened_at = opened_at - interval '{by}';
-             UPDATE threadline.audit_actions SET occurred_at = occurred_at - interval '{by}';
-             UPDATE threadline.audited_tables SET audited_since = audited_since - interval '{by}'"
-        ),
-    );
-}

@@ -4,6 +4,26 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline_tests::{Database, now, rows, run, value};
 
+/// A model of some columns of a table with the key `id`, in a module of its own.
+macro_rules! model_of {
+    ($table:ident, $module:ident::$Model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
+        mod $module {
+            use diesel::prelude::*;
+
+            diesel::table! {
+                $table (id) { id -> Int4, $($column -> $Sql,)+ }
+            }
+
+            #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, threadline::Audited)]
+            #[diesel(table_name = $table)]
+            pub struct $Model {
+                pub id: i32,
+                $(pub $column: $Rust,)+
+            }
+        }
+    };
+}
+
 #[path = "time_travel/altered.rs"]
 mod altered;
 #[path = "time_travel/columns.rs"]
@@ -39,8 +59,7 @@ fn each(conn: &mut PgConnection, statements: &[&str]) -> DateTime<Utc> {
 /// Creates a database in which statements have run, in a transaction each.
 #[track_caller]
 fn after_each(statements: &[&str]) -> (Database, PgConnection) {
-    let database = Database::new();
-    let mut conn = database.connect();
+    let (database, mut conn) = Database::new().connected();
     each(&mut conn, statements);
     (database, conn)
 }

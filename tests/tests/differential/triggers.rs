@@ -46,32 +46,21 @@ BEGIN NEW.{column} := NEW.{column} || '!'; RETURN NEW; END $$;
 CREATE TRIGGER a_before BEFORE INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE FUNCTION app.{label}_before()"
         );
     }
+    let trigger = |when: &str, each: &str, does: &str| {
+        format!(
+            ";\nCREATE TRIGGER {does} {when} ON {path} FOR EACH {each} EXECUTE FUNCTION app.{does}()"
+        )
+    };
     match dice.roll(9) {
-        0 => {
-            sql += &format!(
-                ";\nCREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.log()"
-            )
-        }
-        1 => {
-            sql += &format!(
-                ";\nCREATE TRIGGER log AFTER INSERT OR DELETE ON {path} FOR EACH STATEMENT EXECUTE FUNCTION app.log()"
-            )
-        }
-        2 => {
-            sql += &format!(
-                ";\nCREATE TRIGGER count_rows AFTER INSERT OR UPDATE ON {path} FOR EACH ROW EXECUTE FUNCTION app.count_rows()"
-            )
-        }
+        0 => sql += &trigger("AFTER INSERT OR UPDATE OR DELETE", "ROW", "log"),
+        1 => sql += &trigger("AFTER INSERT OR DELETE", "STATEMENT", "log"),
+        2 => sql += &trigger("AFTER INSERT OR UPDATE", "ROW", "count_rows"),
         3 => {
             sql += &format!(
                 ";\nCREATE CONSTRAINT TRIGGER log AFTER INSERT OR UPDATE ON {path} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.log()"
             )
         }
-        4 => {
-            sql += &format!(
-                ";\nCREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON {path} FOR EACH ROW EXECUTE FUNCTION app.refuse()"
-            )
-        }
+        4 => sql += &trigger("BEFORE INSERT OR UPDATE OR DELETE", "ROW", "refuse"),
         5 if shape == Shape::Plain || shape == Shape::Child => {
             // Writes to the very row that fired it.
             if let Some((number, column)) = columns.iter().enumerate().skip(keys).find(|(_, c)| {

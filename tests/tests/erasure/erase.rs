@@ -5,7 +5,7 @@ use threadline_tests::{
     assert_contains, assert_rows, rows, run, run_under, through_a_timeout, value,
 };
 
-use crate::{audit_contents, count, findings, jane_and_bob, people, stores};
+use crate::{audit_contents, count, findings, jane_and_bob, people, people_with, stores};
 
 const CHANGES: &str = "SELECT op, table_name, key ->> 'id', changed_from, changed_to, row_data FROM threadline.changes ORDER BY id";
 
@@ -264,9 +264,7 @@ fn texts_of_actions_go_by_choice() {
 
 #[test]
 fn a_record_whose_key_changed_is_erased_under_all_its_keys_unless_others_had_them() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (1, 'bob@a', NULL, 'free'), (2, 'eve@a', NULL, 'free');
          INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern');
          UPDATE users SET id = 50 WHERE id = 42; UPDATE addresses SET user_id = 50, street = 'jane street 2';

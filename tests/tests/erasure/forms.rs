@@ -6,7 +6,7 @@ use threadline::{
 };
 use threadline_tests::{assert_contains, assert_rows, assert_value, now, run, value};
 
-use crate::{Address, User, findings, jane_and_bob, people, users};
+use crate::{Address, User, findings, jane_and_bob, people_with, users};
 
 #[derive(
     diesel::Queryable, diesel::Selectable, diesel::Identifiable, Debug, Clone, PartialEq, Audited,
@@ -76,11 +76,8 @@ fn filters_do_not_find_what_was_erased() {
 
 #[test]
 fn the_past_says_that_a_value_was_erased() {
-    let (_, conn) = &mut people();
-    run(
-        conn,
-        "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free')",
-    );
+    let (_, conn) =
+        &mut people_with("INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free')");
     let then = now(conn);
     run(conn, "UPDATE users SET email = 'jane@b', plan = 'paid'");
     let later = now(conn);
@@ -141,9 +138,7 @@ fn the_past_says_that_a_value_was_erased() {
 /// In a masked column too, an erased value differs from a masked one.
 #[test]
 fn erased_values_differ_from_masked_ones() {
-    let (_, conn) = &mut people();
-    run(
-        conn,
+    let (_, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free'), (43, 'bob@a', '1990-01-01', 'free');
          SELECT threadline.audit('users', mask => ARRAY['email'], hash => ARRAY['born'], personal => ARRAY['email', 'born']);
          UPDATE users SET email = email || 'x', born = '1991-01-01'",
@@ -171,11 +166,7 @@ fn erased_values_differ_from_masked_ones() {
 
 #[test]
 fn a_revert_writes_no_mark() {
-    let (_, conn) = &mut people();
-    run(
-        conn,
-        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
-    );
+    let (_, conn) = &mut people_with("INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')");
     let then = now(conn);
     run(conn, "UPDATE users SET email = 'jane@b', plan = 'paid'");
     let mistake: i64 = value(conn, "SELECT max(id) FROM threadline.audit_transactions")

@@ -1,8 +1,10 @@
 //! Keys by which rows name their person.
 
-use threadline_tests::{Database, assert_refused, assert_rows, assert_value, rows, run, value};
+use threadline_tests::{
+    Database, age, assert_refused, assert_rows, assert_value, rows, run, value,
+};
 
-use crate::{DRIFT, audit_contents, erase, people, stores};
+use crate::{DRIFT, audit_contents, erase, people_with, stores};
 
 /// PostgreSQL finds these equal, and a foreign key accepts them.
 #[test]
@@ -140,12 +142,10 @@ fn a_subject_without_one_recorded_key_is_refused() {
 
 /// Makes everything older than a year, and purges.
 fn purge_all(conn: &mut diesel::PgConnection) {
-    run(conn, "SELECT threadline.post()");
+    age(conn, "2 years");
     run(
         conn,
-        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
-         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
-         SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year')",
+        "SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year')",
     );
     purge_everything(conn);
 }
@@ -156,9 +156,7 @@ fn purge_everything(conn: &mut diesel::PgConnection) {
 
 #[test]
 fn rows_that_named_a_key_of_which_the_change_was_purged_are_erased() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (7, 'bob@a', NULL, 'free');
          INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern'), (2, 7, 'bob street', 'Bern');
          UPDATE users SET id = 43 WHERE id = 42; UPDATE users SET id = 44 WHERE id = 43; UPDATE addresses SET user_id = 44 WHERE id = 1",
@@ -177,9 +175,7 @@ fn rows_that_named_a_key_of_which_the_change_was_purged_are_erased() {
 /// Whose the value is, only a purged change says.
 #[test]
 fn changes_that_a_hold_kept_without_the_change_that_named_their_owner_are_reported() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street 1', 'Bern')",
     );
     run(
@@ -214,9 +210,7 @@ fn changes_that_a_hold_kept_without_the_change_that_named_their_owner_are_report
 
 #[test]
 fn a_key_that_another_record_took_after_a_purged_change_is_ambiguous() {
-    let (_, conn) = &mut people();
-    run(
-        conn,
+    let (_, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); UPDATE users SET id = 43 WHERE id = 42",
     );
     purge_all(conn);
@@ -232,11 +226,8 @@ fn a_key_that_another_record_took_after_a_purged_change_is_ambiguous() {
 
 #[test]
 fn a_record_that_changes_its_key_after_an_erasure_is_recorded_again() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
-        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
-    );
+    let (database, conn) =
+        &mut people_with("INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')");
     erase(conn, "'users', '42'");
     run(
         conn,

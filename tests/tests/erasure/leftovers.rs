@@ -6,9 +6,9 @@ use diesel::connection::SimpleConnection;
 use threadline::{
     ActorRef, AuditContext, AuditExt, Erased, Erasure, erasures, purge, record_action,
 };
-use threadline_tests::{Database, assert_rows, run, run_under, value};
+use threadline_tests::{Database, age, assert_rows, run, run_under, value};
 
-use crate::{audit_contents, findings, jane_and_bob, people, stores};
+use crate::{audit_contents, findings, jane_and_bob, people_with, stores};
 
 /// Sets all entries aside, as threadline.post() does with one that it cannot post.
 fn set_aside(conn: &mut PgConnection) {
@@ -24,9 +24,7 @@ fn set_aside(conn: &mut PgConnection) {
 /// The audit cannot know that the actor `user:42` is the person of the record 42.
 #[test]
 fn texts_of_an_actor_with_the_id_of_the_record_are_named_until_they_are_erased() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'), (43, 'bob@a', NULL, 'free')",
     );
     for (actor, addresses) in [
@@ -86,12 +84,10 @@ fn stored(database: &Database, text: &str) -> usize {
 
 /// Posts everything and makes it older than the tables keep their changes.
 fn let_a_purge_take_all(conn: &mut PgConnection) {
-    run(conn, "SELECT threadline.post()");
+    age(conn, "2 years");
     run(
         conn,
-        "UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
-         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
-         SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
+        "SELECT threadline.audit('users', personal => ARRAY['email', 'born'], keep => '1 year');
          SELECT threadline.audit('addresses', personal => ARRAY['street'], subject => '{\"user_id\": \"users\"}', keep => '1 year')",
     );
 }
@@ -122,9 +118,7 @@ fn images_kept_by_a_purge_are_erased() {
 /// A purge between two batches copies changes that are not erased yet into its images.
 #[test]
 fn a_purge_in_between_hides_nothing() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern')",
     );
     for n in 0..20 {

@@ -1,15 +1,13 @@
 //! Columns that are renamed, dropped, added again or generated from others.
 
-use threadline_tests::{Database, assert_refused, assert_rows, rows, run, value};
+use threadline_tests::{Database, age, assert_refused, assert_rows, rows, run, value};
 
-use crate::{DRIFT, audit_contents, complete, erase, people, stores};
+use crate::{DRIFT, audit_contents, complete, erase, people, people_with, stores};
 
 #[test]
 fn columns_renamed_while_an_erasure_waits_are_erased() {
     for refreshed in [true, false] {
-        let (database, conn) = &mut people();
-        run(
-            conn,
+        let (database, conn) = &mut people_with(
             "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free');
              INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern'), (2, 43, 'bob street', 'Bern')",
         );
@@ -56,9 +54,7 @@ fn columns_renamed_while_an_erasure_waits_are_erased() {
 #[test]
 fn chosen_columns_are_erased_by_any_name_that_they_had() {
     for (column, kept) in [("email", "free"), ("mail", "free"), ("plan", "jane@")] {
-        let (database, conn) = &mut people();
-        run(
-            conn,
+        let (database, conn) = &mut people_with(
             "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free');
              ALTER TABLE users RENAME email TO mail; SELECT threadline.refresh('users'); UPDATE users SET mail = 'jane@b';
              DELETE FROM users",
@@ -71,9 +67,7 @@ fn chosen_columns_are_erased_by_any_name_that_they_had() {
             assert_eq!(stores(database, text), text == kept, "{column}: {text}");
         }
     }
-    let (_, conn) = &mut people();
-    run(
-        conn,
+    let (_, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); ALTER TABLE users RENAME email TO mail",
     );
     for (column, message) in [
@@ -112,9 +106,7 @@ fn a_chosen_column_of_which_others_have_the_names_is_erased() {
 
 #[test]
 fn a_dropped_column_is_erased_when_another_has_its_name() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', '1990-01-01', 'free');
          INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern'), (2, 43, 'bob street', 'Bern');
          ALTER TABLE users DROP email; SELECT threadline.audit('users', personal => ARRAY['born']);
@@ -143,9 +135,7 @@ fn a_dropped_column_is_erased_when_another_has_its_name() {
 
 #[test]
 fn a_column_of_a_table_that_was_created_anew_is_another_one_if_its_type_differs() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free'); DROP TABLE users;
          CREATE TABLE users (id int PRIMARY KEY, email boolean, born date); SELECT threadline.audit('users', personal => ARRAY['born']);
          INSERT INTO users VALUES (42, true, '1990-01-01')",
@@ -163,11 +153,7 @@ fn a_column_of_a_table_that_was_created_anew_is_another_one_if_its_type_differs(
 /// What was erased may be in no column now; a new column of the name is another one.
 #[test]
 fn a_new_column_with_the_name_of_an_erased_one_is_not_recorded_again() {
-    let (_, conn) = &mut people();
-    run(
-        conn,
-        "INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')",
-    );
+    let (_, conn) = &mut people_with("INSERT INTO users VALUES (42, 'jane@a', NULL, 'free')");
     erase(conn, "'users', '42'");
     run(
         conn,
@@ -184,12 +170,10 @@ fn a_column_that_only_kept_images_have_is_erased() {
          SELECT threadline.audit('users', personal => ARRAY['email'], plain => ARRAY['ssn'], keep => '1 year');
          INSERT INTO users VALUES (42, 'jane@a', '123-45')",
     );
+    age(conn, "2 years");
     run(
         conn,
-        "SELECT threadline.post();
-         UPDATE threadline.ledger_changes SET captured_at = captured_at - interval '2 years';
-         UPDATE threadline.ledger_transactions SET occurred_at = occurred_at - interval '2 years', opened_at = opened_at - interval '2 years';
-         ALTER TABLE users DROP ssn; SELECT threadline.refresh('users')",
+        "ALTER TABLE users DROP ssn; SELECT threadline.refresh('users')",
     );
     run(conn, "SELECT threadline.purge()");
     assert!(stores(database, "123-45"));
@@ -263,9 +247,7 @@ fn values_under_an_unknown_name_are_reported_until_they_are_erased() {
 
 #[test]
 fn tables_that_are_gone_hinder_no_erasure_of_others() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "CREATE TABLE companies (id int PRIMARY KEY, name text); CREATE TABLE orders (id int PRIMARY KEY, company_id int, note text);
          SELECT threadline.audit('companies');
          SELECT threadline.audit('orders', personal => ARRAY['note'], subject => '{\"company_id\": \"companies\"}');

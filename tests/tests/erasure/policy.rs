@@ -6,7 +6,7 @@ use threadline_tests::{
     Database, assert_contains, assert_contains_all, assert_rows, assert_value, run, scratch_dir,
 };
 
-use crate::{Address, TABLES, User, audit_contents, findings, people, stores};
+use crate::{Address, TABLES, User, audit_contents, findings, people, people_with, stores};
 
 #[test]
 fn personal_columns_are_part_of_the_policy() {
@@ -40,8 +40,7 @@ fn personal_columns_are_part_of_the_policy() {
 /// Capture does not depend on it.
 #[test]
 fn to_say_what_is_personal_waits_for_no_writer() {
-    let (database, conn) = &mut people();
-    run(conn, "SELECT threadline.audit('users')");
+    let (database, conn) = &mut people_with("SELECT threadline.audit('users')");
     let writer = &mut database.connect();
     run(
         writer,
@@ -150,9 +149,7 @@ fn columns_that_cannot_be_erased_or_found_are_refused_with_a_remedy() {
 
 #[test]
 fn columns_under_former_names_and_dropped_columns_are_erased_too() {
-    let (database, conn) = &mut people();
-    run(
-        conn,
+    let (database, conn) = &mut people_with(
         "INSERT INTO users VALUES (42, 'jane@a', '1990-02-03', 'free'), (43, 'bob@a', '1991-01-01', 'free');
          INSERT INTO addresses VALUES (1, 42, 'jane street', 'Bern'), (2, 43, 'bob street', 'Bern');
          ALTER TABLE users RENAME email TO mail; SELECT threadline.refresh('users');

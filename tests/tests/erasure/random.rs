@@ -1,6 +1,6 @@
 use diesel::PgConnection;
 use threadline::Erasure;
-use threadline_tests::{Database, Dice, rows, run};
+use threadline_tests::{Database, Dice, rows, run, seeds};
 
 use crate::audit_contents;
 
@@ -153,8 +153,7 @@ fn answers(conn: &mut PgConnection, person: &str) -> Vec<String> {
 /// audit stores has a value of the person, and every other query result is unchanged.
 #[test]
 fn nothing_of_the_person_is_left_and_everything_else_is() {
-    let seeds = std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
-    for seed in 0..seeds {
+    for seed in seeds(0..4) {
         let dice = &mut Dice::new(seed);
         let (key_type, named_type) = TYPES[usize::try_from(seed).unwrap() % TYPES.len()];
         let (database, conn) = &mut people(key_type, named_type);

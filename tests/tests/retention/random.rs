@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use threadline_tests::{Database, Dice, rows, run, value};
+use threadline_tests::{Database, Dice, rows, run, seeds, value};
 
 use crate::age;
 
@@ -78,7 +78,7 @@ fn answers(conn: &mut PgConnection, instants: &[DateTime<Utc>]) -> Vec<String> {
 /// with many changes, images are kept ahead of the removal.
 #[test]
 fn every_kept_instant_is_answered_as_before_whatever_goes() {
-    for seed in 0..seeds() {
+    for seed in seeds(0..4) {
         let dice = &mut Dice::new(seed);
         let plain = seed % 2 == 1;
         let (_, conn) = &mut Database::with(
@@ -134,7 +134,7 @@ fn every_kept_instant_is_answered_as_before_whatever_goes() {
 /// policies that change during a run.
 #[test]
 fn every_kept_instant_is_answered_as_before_where_the_record_has_gaps() {
-    for seed in 0..seeds() {
+    for seed in seeds(0..4) {
         let dice = &mut Dice::new(1000 + seed);
         // Without changes of keys, images may be kept ahead.
         let moves = seed % 3 < 2;
@@ -190,10 +190,6 @@ fn every_kept_instant_is_answered_as_before_where_the_record_has_gaps() {
         run(conn, "SELECT threadline.post()");
         purge_twice(conn, dice, false, seed);
     }
-}
-
-fn seeds() -> u64 {
-    std::env::var("THREADLINE_SEEDS").map_or(4, |seeds| seeds.parse().unwrap())
 }
 
 /// Makes everything two years older.

@@ -1,6 +1,5 @@
 //! Commands that altered the values of columns since the instant.
 
-use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use serde_json::json;
 use threadline::{Audited, ErrorKind, PastRecord, Unavailable, revert_transaction};
@@ -8,21 +7,7 @@ use threadline_tests::{Database, assert_rows, now, run, value};
 
 use crate::{after_each, each};
 
-mod of_then {
-    use super::*;
-
-    diesel::table! {
-        p (id) { id -> Int4, name -> Nullable<Text>, price -> Nullable<Numeric>, }
-    }
-
-    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Audited)]
-    #[diesel(table_name = p)]
-    pub struct Product {
-        pub id: i32,
-        pub name: Option<String>,
-        pub price: Option<BigDecimal>,
-    }
-}
+model_of!(p, of_then::Product: name Nullable<Text> => Option<String>, price Nullable<Numeric> => Option<bigdecimal::BigDecimal>);
 
 mod of_now {
     use super::*;
@@ -541,13 +526,12 @@ mod moody {
 fn a_label_that_was_renamed_is_read_as_the_present_one_by_a_model() {
     use moody::{Mood, Moody};
     for refresh in ["", "SELECT threadline.refresh('m')"] {
-        let (_database, mut conn) = after_each(&[
+        let (_, conn) = &mut after_each(&[
             "CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TABLE m (id int PRIMARY KEY, mood mood, n int)",
             "INSERT INTO m VALUES (1, 'happy')",
             "SELECT threadline.audit('m')",
             "INSERT INTO m VALUES (2, 'happy'), (3, 'sad')",
         ]);
-        let conn = &mut conn;
         let happy = now(conn);
         each(conn, &["UPDATE m SET n = 1"]);
         // There and back, and there again.

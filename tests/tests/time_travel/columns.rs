@@ -3,36 +3,17 @@
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use threadline::{Audited, Unavailable};
-use threadline_tests::{Database, now, run};
+use threadline_tests::{Database, exchange, now, run};
 
 use crate::{after_each, each};
 
-/// A model of the table `people` for its present columns.
-macro_rules! people {
-    ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
-        mod $model {
-            use diesel::prelude::*;
-
-            diesel::table! {
-                people (id) { id -> Int4, $($column -> $Sql,)+ }
-            }
-
-            #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, threadline::Audited)]
-            #[diesel(table_name = people)]
-            pub struct Person {
-                pub id: i32,
-                $(pub $column: $Rust,)+
-            }
-        }
-    };
-}
-people!(with_age: name Text => String, age Int4 => i32);
-people!(with_some_age: name Text => String, age Nullable<Int4> => Option<i32>);
-people!(with_name: name Text => String);
-people!(with_full_name: full_name Text => String);
-people!(with_both: full_name Text => String, name Nullable<Text> => Option<String>);
-people!(with_code: code Text => String);
-people!(with_number: code Int4 => i32);
+model_of!(people, with_age::Person: name Text => String, age Int4 => i32);
+model_of!(people, with_some_age::Person: name Text => String, age Nullable<Int4> => Option<i32>);
+model_of!(people, with_name::Person: name Text => String);
+model_of!(people, with_full_name::Person: full_name Text => String);
+model_of!(people, with_both::Person: full_name Text => String, name Nullable<Text> => Option<String>);
+model_of!(people, with_code::Person: code Text => String);
+model_of!(people, with_number::Person: code Int4 => i32);
 
 const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL)";
 const AUDIT: &str = "SELECT threadline.audit('people')";
@@ -240,17 +221,17 @@ fn a_renamed_column_has_its_value_then_under_its_name_now() {
 }
 
 /// A migration of a table with columns a, b, and the former row under the present names.
-struct Alteration {
+struct Alteration<'a> {
     /// In the transaction that alters.
-    altered: &'static str,
+    altered: &'a str,
     /// In transactions of its own, before the audit is refreshed.
-    meanwhile: &'static str,
+    meanwhile: &'a str,
     then: Value,
 }
 
 /// Asserts the former rows as of an instant before, whenever the audit is refreshed.
 #[track_caller]
-fn is_as_then(alteration: &Alteration) {
+fn is_as_then(alteration: &Alteration<'_>) {
     let Alteration {
         altered,
         meanwhile,
@@ -303,8 +284,7 @@ fn is_as_then(alteration: &Alteration) {
 
 #[test]
 fn names_exchanged_between_two_columns_keep_values_apart() {
-    let exchanged =
-        "ALTER TABLE t RENAME a TO x; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME x TO b";
+    let exchanged = &exchange("t", "a", "b");
     for meanwhile in [
         "",
         "UPDATE t SET a = 'new'",
@@ -319,9 +299,7 @@ fn names_exchanged_between_two_columns_keep_values_apart() {
         });
     }
     is_as_then(&Alteration {
-        altered:
-            "ALTER TABLE t RENAME a TO x; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME x TO b;
-                  UPDATE t SET a = 'migrated'",
+        altered: &format!("{exchanged} UPDATE t SET a = 'migrated'"),
         meanwhile: "UPDATE t SET b = 'new'",
         then: json!({"a": "b1", "b": "a1"}),
     });
@@ -338,8 +316,7 @@ fn a_name_given_to_a_new_column_stays_with_the_old_one_for_the_past() {
         ("; UPDATE t SET c = 'migrated'", "DELETE FROM t"),
     ] {
         is_as_then(&Alteration {
-            altered: &format!("ALTER TABLE t RENAME a TO c; ALTER TABLE t ADD a text{altered}")
-                .leak()[..],
+            altered: &format!("ALTER TABLE t RENAME a TO c; ALTER TABLE t ADD a text{altered}"),
             meanwhile,
             then: json!({"c": "a1", "b": "b1", "a": null}),
         });
@@ -355,8 +332,7 @@ fn a_name_taken_over_from_a_dropped_column_is_that_of_the_renamed_one() {
         ("", "UPDATE t SET a = 'new'; UPDATE t SET a = 'newer'"),
     ] {
         is_as_then(&Alteration {
-            altered: &format!("ALTER TABLE t DROP a; ALTER TABLE t RENAME b TO a{altered}").leak()
-                [..],
+            altered: &format!("ALTER TABLE t DROP a; ALTER TABLE t RENAME b TO a{altered}"),
             meanwhile,
             then: json!({"a": "b1"}),
         });

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use threadline::{ActorRef, AuditContext, AuditExt, Audited, ErrorKind, Unavailable};
-use threadline_tests::{Database, Server, assert_contains, assert_rows, now, run, value};
+use threadline_tests::{Database, assert_contains, assert_rows, now, run, value};
 
 use crate::each;
 
@@ -459,14 +459,8 @@ fn a_cursor_opened_before_the_instant_answers_as_later_ones() {
 fn readers_of_the_audit_may_ask_whether_an_instant_is_final() {
     let database = database();
     let (writer, reader) = (&mut database.connect(), &mut database.connect());
-    let role = Server::shared().fresh_name("reader");
-    run(
-        reader,
-        &format!(
-            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA threadline TO {role};
-             GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role}; SET SESSION AUTHORIZATION {role}"
-        ),
-    );
+    let role = database.reader("reader");
+    role.enter(reader);
     let is_final = |conn: &mut PgConnection, at: DateTime<Utc>| {
         value(
             conn,
@@ -484,10 +478,6 @@ fn readers_of_the_audit_may_ask_whether_an_instant_is_final() {
         run(reader, "RESET SESSION AUTHORIZATION");
     }
     run(writer, "COMMIT");
-    run(reader, &format!("SET SESSION AUTHORIZATION {role}"));
+    role.enter(reader);
     assert_eq!(is_final(reader, open), "true");
-    run(
-        reader,
-        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
-    );
 }

@@ -20,7 +20,7 @@ struct Item {
 /// Such a TRUNCATE is on record as one change, which is the end of the records.
 #[test]
 fn a_record_that_a_truncate_removed_unrecorded_is_deleted_at_later_instants() {
-    let (_database, mut conn) = after_each(&[
+    let (_, conn) = &mut after_each(&[
         "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL); SELECT threadline.audit('items')",
         "INSERT INTO items SELECT k, 'old' FROM generate_series(1, 5) AS k",
         "UPDATE threadline.audited_tables SET truncate_limit = 1",
@@ -28,7 +28,6 @@ fn a_record_that_a_truncate_removed_unrecorded_is_deleted_at_later_instants() {
         "UPDATE items SET id = 30 WHERE id = 3",
         "DELETE FROM items WHERE id = 4",
     ]);
-    let conn = &mut conn;
     let before = now(conn);
     let gone = each(conn, &["TRUNCATE items"]);
     let again = each(conn, &["INSERT INTO items VALUES (2, 'again')"]);
@@ -66,23 +65,22 @@ fn a_record_that_a_truncate_removed_unrecorded_is_deleted_at_later_instants() {
 /// A policy hides rows from the reader, but not the changes of them.
 #[test]
 fn an_answer_that_depends_on_rows_hidden_by_row_security_is_refused() {
-    let (database, mut conn) = after_each(&[
+    let (database, conn) = &mut after_each(&[
         "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL)",
         "INSERT INTO items VALUES (1, 'mine'), (2, 'hidden')",
         "SELECT threadline.audit('items')",
         "INSERT INTO items VALUES (3, 'hidden')",
     ]);
-    let at = now(&mut conn);
-    let role = format!("{}_reader", database.name());
+    let at = now(conn);
+    let role = database.reader("reader");
     run(
-        &mut conn,
+        conn,
         &format!(
-            "CREATE ROLE {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON items USING (body = 'mine');
-             GRANT SELECT ON items TO {role}; GRANT USAGE ON SCHEMA threadline TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role}"
+            "ALTER TABLE items ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON items USING (body = 'mine');
+             GRANT SELECT ON items TO {role}"
         ),
     );
-    run(&mut conn, &format!("SET SESSION AUTHORIZATION {role}"));
-    let conn = &mut conn;
+    role.enter(conn);
     let body =
         |conn: &mut PgConnection, id| Item::as_of(conn, id, at).map(|record| record.unwrap().body);
     assert_eq!(body(conn, 1).unwrap(), "mine");
@@ -99,13 +97,12 @@ fn an_answer_that_depends_on_rows_hidden_by_row_security_is_refused() {
 /// Their changes are recorded under one key until the audit is told of the other.
 #[test]
 fn rows_that_can_have_one_key_have_no_past_until_a_refresh() {
-    let (_database, mut conn) = after_each(&[
+    let (_, conn) = &mut after_each(&[
         "CREATE TABLE items (id int PRIMARY KEY, body text NOT NULL); SELECT threadline.audit('items')",
         "INSERT INTO items VALUES (1, 'a')",
         "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id, body)",
         "INSERT INTO items VALUES (1, 'b')",
     ]);
-    let conn = &mut conn;
     let at = now(conn);
     assert_eq!(state(conn, "items", "1", at), "incomplete");
     assert_eq!(

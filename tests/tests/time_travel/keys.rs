@@ -411,12 +411,11 @@ fn nothing_is_told_of_before_the_primary_key_changed_or_all_changes_were_recorde
             &["SELECT 1"],
         ),
     ] {
-        let (_database, mut conn) = after_each(&[
+        let (_, conn) = &mut after_each(&[
             "CREATE TABLE items (id int PRIMARY KEY, code text, body text)",
             &format!("SELECT threadline.audit('items'{policy})"),
             "INSERT INTO items SELECT k, chr(96 + k), 'n1' FROM generate_series(1, 3) AS k",
         ]);
-        let conn = &mut conn;
         let then = now(conn);
         each(
             conn,

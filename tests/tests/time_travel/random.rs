@@ -8,7 +8,7 @@ use std::ops::Range;
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 use threadline::{Audited, Operation};
-use threadline_tests::{Database, Dice, now, rows, run};
+use threadline_tests::{Database, Dice, now, rows, run, seeds};
 
 use crate::each;
 
@@ -338,17 +338,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-}
-
-pub(crate) fn seeds(unasked: Range<u64>) -> Range<u64> {
-    let Ok(asked) = std::env::var("THREADLINE_SEEDS") else {
-        return unasked;
-    };
-    let number = |text: &str| text.parse().unwrap();
-    match asked.split_once("..") {
-        Some((from, to)) => number(from)..number(to),
-        None => 1..1 + number(&asked),
     }
 }
 

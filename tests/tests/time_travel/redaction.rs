@@ -7,30 +7,11 @@ use threadline_tests::{Database, assert_contains, now, rows, run};
 
 use crate::{after_each, each};
 
-/// A model of the table `accounts` under the present names.
-macro_rules! accounts {
-    ($model:ident: $($column:ident $Sql:ty => $Rust:ty),+) => {
-        mod $model {
-            use diesel::prelude::*;
-
-            diesel::table! {
-                accounts (id) { id -> Int4, $($column -> $Sql,)+ }
-            }
-
-            #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, threadline::Audited)]
-            #[diesel(table_name = accounts)]
-            pub struct Account {
-                pub id: i32,
-                $(pub $column: $Rust,)+
-            }
-        }
-    };
-}
-accounts!(with_texts: name Text => String, email Text => String, token Text => String);
-accounts!(with_pin: name Text => String, pin Int4 => i32);
-accounts!(with_some_pin: name Text => String, pin Nullable<Int4> => Option<i32>);
-accounts!(with_code: name Text => String, code Int4 => i32);
-accounts!(with_born: born Nullable<Date> => Option<chrono::NaiveDate>);
+model_of!(accounts, with_texts::Account: name Text => String, email Text => String, token Text => String);
+model_of!(accounts, with_pin::Account: name Text => String, pin Int4 => i32);
+model_of!(accounts, with_some_pin::Account: name Text => String, pin Nullable<Int4> => Option<i32>);
+model_of!(accounts, with_code::Account: name Text => String, code Int4 => i32);
+model_of!(accounts, with_born::Account: born Nullable<Date> => Option<chrono::NaiveDate>);
 
 const ACCOUNTS: &str =
     "CREATE TABLE accounts (id int PRIMARY KEY, name text, email text, token text,
@@ -388,12 +369,11 @@ mod with_plan {
 fn a_new_column_of_a_table_with_redaction_has_no_value_from_before_it_was_recorded() {
     use with_plan::Member;
     for policy in ["mask => ARRAY['email']", "exclude => ARRAY['email']"] {
-        let (_database, mut conn) = after_each(&[
+        let (_, conn) = &mut after_each(&[
             "CREATE TABLE members (id int PRIMARY KEY, email text, note text)",
             &format!("SELECT threadline.audit('members', {policy})"),
             "INSERT INTO members SELECT k, 'a', 'n' FROM generate_series(1, 4) AS k",
         ]);
-        let conn = &mut conn;
         let before = now(conn);
         each(conn, &["ALTER TABLE members ADD plan text"]);
         let between = each(

@@ -2,9 +2,7 @@
 //! one. On random histories both give the same, and the former table.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, Dice, assert_contains, rows, run, value};
-
-use crate::random::seeds;
+use threadline_tests::{Database, Dice, assert_contains, rows, run, seeds, value};
 
 const STEPS: usize = 40;
 

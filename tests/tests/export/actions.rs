@@ -7,7 +7,7 @@ use threadline::{
 };
 use threadline_tests::{Database, run};
 
-use super::readers::{jq, python};
+use super::readers::{export, jq, python};
 
 /// Writes three transactions: with two actions, with one, with none.
 fn acted() -> (Database, PgConnection) {
@@ -85,11 +85,7 @@ fn json_and_ndjson_have_them_in_each_change() {
 fn an_export_without_them_does_not_mention_them() {
     let (_, conn) = &mut acted();
     for format in [ExportFormat::Csv, ExportFormat::Json, ExportFormat::Ndjson] {
-        let mut out = vec![];
-        Export::new(Filter::new())
-            .write(conn, format, &mut out)
-            .unwrap();
-        let out = String::from_utf8(out).unwrap();
+        let out = String::from_utf8(export(conn, &Filter::new(), format)).unwrap();
         assert!(!out.contains("action_names") && !out.contains("actions"));
         assert!(!out.contains("note.written"));
     }

@@ -1,10 +1,8 @@
 //! A record's history with the changes of the rows that referred to it at the time.
 
 use diesel::prelude::*;
-use threadline::{
-    Audited, Cursor, ErrorKind, History, Moved, Referring, TimelineEntry, purge, unmasked,
-};
-use threadline_tests::{Database, assert_contains, assert_value, run, value};
+use threadline::{Audited, ErrorKind, History, Moved, Referring, TimelineEntry, purge, unmasked};
+use threadline_tests::{Database, assert_contains, assert_value, pages_of, run, value};
 
 use super::{User, users};
 
@@ -217,23 +215,12 @@ fn pages_of_a_history_with_others_are_the_whole() {
         .unwrap();
     assert_eq!(whole.len(), 1 + 6 + 5 + 4 * 6 + 6 + 3);
     for limit in [1, 2, 7, 100] {
-        let mut paged = vec![];
-        let mut next: Option<Cursor> = None;
-        loop {
-            let page = History::<User, _>::of_key(42)
-                .with(paths(&["posts"]))
-                .limit(limit)
-                .after(next)
-                .unwrap()
-                .page(conn)
-                .unwrap();
-            assert!(page.entries.len() <= limit);
-            paged.extend(page.entries);
-            next = page.next.map(|cursor| cursor.to_string().parse().unwrap());
-            if next.is_none() {
-                break;
-            }
-        }
+        let pages = pages_of(|next| {
+            let query = History::<User, _>::of_key(42).with(paths(&["posts"]));
+            query.limit(limit).after(next).unwrap().page(conn).unwrap()
+        });
+        assert!(pages.iter().all(|page| page.entries.len() <= limit));
+        let paged: Vec<_> = pages.into_iter().flat_map(|page| page.entries).collect();
         assert_eq!(paged, whole);
     }
 }

@@ -1,20 +1,8 @@
 //! A history is empty only if there were no changes.
 
-use diesel::prelude::*;
 use threadline::{Audited, ErrorKind, History};
+use threadline_tests::notes::Note;
 use threadline_tests::{Database, run};
-
-diesel::table! {
-    notes (id) { id -> Int4, body -> Text, }
-}
-
-#[derive(Debug, Queryable, Selectable, Identifiable, Audited)]
-#[diesel(table_name = notes)]
-struct Note {
-    id: i32,
-    #[allow(dead_code)]
-    body: String,
-}
 
 #[test]
 fn of_a_table_that_was_never_audited_it_is_an_error() {

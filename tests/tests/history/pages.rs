@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 use threadline::{
-    Action, ActorRef, AuditContext, AuditExt, Audited, Cursor, Error, ErrorKind, Filter, History,
+    Action, ActorRef, AuditContext, AuditExt, Audited, Error, ErrorKind, Filter, History,
     record_action, timeline,
 };
-use threadline_tests::{Database, run};
+use threadline_tests::{Database, pages_of, run};
 
 diesel::table! {
     seats (tenant, number) { tenant -> Text, number -> Int4, holder -> Text, }
@@ -41,27 +41,20 @@ fn change(conn: &mut PgConnection, sql: &str, reason: Option<&str>) {
 /// pages.
 fn paged(conn: &mut PgConnection, number: i32, limit: usize) -> (Vec<(i64, Vec<String>)>, usize) {
     let mut entries = vec![];
-    let mut next: Option<Cursor> = None;
-    let mut pages = 0;
-    loop {
-        let page = History::<Seat, _>::of_key(("acme", number))
-            .limit(limit)
-            .after(next)
-            .unwrap()
-            .page(conn)
-            .unwrap();
+    let pages = pages_of(|next| {
+        let query = History::<Seat, _>::of_key(("acme", number)).limit(limit);
+        query.after(next).unwrap().page(conn).unwrap()
+    });
+    let count = pages.len();
+    for page in pages {
         assert!(page.entries.len() <= limit);
         assert!(page.other_actions.is_empty());
         entries.extend(page.entries.into_iter().map(|entry| {
             let reasons = entry.actions.into_iter().filter_map(|a| a.reason).collect();
             (entry.change.id, reasons)
         }));
-        pages += 1;
-        next = page.next.map(|cursor| cursor.to_string().parse().unwrap());
-        if next.is_none() {
-            return (entries, pages);
-        }
     }
+    (entries, count)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use threadline::{
     Cursor, Error, ErrorKind, Filter, actions, actor_history, correlated, record_action, timeline,
 };
 use threadline_tests::notes::{NOTES, insert};
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, pages, run, value};
 
 fn by(id: &str) -> Action {
     Action::new("session.opened").actor(ActorRef::user(id).unwrap())
@@ -211,20 +211,10 @@ fn a_timeline_hides_no_action_without_changes() {
         assert_eq!(count(Filter::new().action("note.read"), conn), (0, 2));
         assert_eq!(count(Filter::new().table("notes"), conn), (3, 0));
         // Each between the changes of its time, up to a page.
-        let mut places = vec![];
-        let mut next = None;
-        loop {
-            let page = timeline(Filter::new())
-                .limit(1)
-                .after(next)
-                .page(conn)
-                .unwrap();
-            places.push((page.other_actions.len(), page.has_more_actions));
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
-        }
+        let places: Vec<_> = pages(conn, &Filter::new(), 1)
+            .iter()
+            .map(|page| (page.other_actions.len(), page.has_more_actions))
+            .collect();
         assert_eq!(places, [(1, false), (1, false), (1, true)]);
         let mut others = |filter: Filter| {
             let page = timeline(filter).page(conn).unwrap();
@@ -261,23 +251,13 @@ fn each_action_without_changes_is_beside_one_page() {
         }
     }
     let mut ids = BTreeSet::new();
-    let mut next = None;
-    loop {
-        let page = timeline(Filter::new())
-            .limit(4)
-            .after(next)
-            .page(conn)
-            .unwrap();
+    for page in pages(conn, &Filter::new(), 4) {
         assert!(!page.has_more_actions || page.other_actions.len() == 4);
         ids.extend(page.other_actions.iter().map(|action| action.id));
         let all = actions(ActionFilter::new().without_changes())
             .page(conn)
             .unwrap();
         assert_eq!(all.entries.len(), 18);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
     }
     // Six and eight are among the first two pages, four among the last.
     assert_eq!(ids.len(), 4 + 4 + 4);

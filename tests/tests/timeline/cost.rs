@@ -1,6 +1,6 @@
 //! The cost of a page: it reads an index, and only about as many rows as it returns.
 
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 
 use diesel::prelude::*;
 use threadline::{
@@ -114,6 +114,28 @@ pub(super) fn counters(conn: &mut PgConnection) -> Read {
             "SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE {TABLES}"
         )),
     }
+}
+
+/// Asserts that two queries for each filter read at most so many entries each, and no row
+/// without an index. `counted` returns the counters before, between and after them.
+pub(super) fn assert_reads_at_most<F: Debug>(
+    conn: &mut PgConnection,
+    most: i64,
+    filters: impl IntoIterator<Item = F>,
+    counted: impl Fn(&mut PgConnection, &F) -> Result<[Read; 3], threadline::Error>,
+) {
+    let mut costly = String::new();
+    for filter in filters {
+        let [before, first, second] = conn.transaction(|conn| counted(conn, &filter)).unwrap();
+        let read = Read {
+            entries: (first.entries - before.entries).max(second.entries - first.entries),
+            scanned: second.scanned - before.scanned,
+        };
+        if read.entries > most || read.scanned > 0 {
+            writeln!(costly, "{read:?}: {filter:?}").unwrap();
+        }
+    }
+    assert!(costly.is_empty(), "\n{costly}");
 }
 
 /// Returns a page and its reads.
@@ -242,8 +264,7 @@ fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
     vacuum(conn);
     let filter = ActionFilter::new;
     let half = "2025-05-01T00:00:00Z".parse().unwrap();
-    let mut costly = String::new();
-    for filter in [
+    let filters = [
         filter(),
         filter().name("session.opened"),
         filter().name("order.closed"),
@@ -256,26 +277,15 @@ fn a_page_of_actions_reads_what_it_gives_wherever_it_is() {
         filter().to(half),
         filter().from(half),
         filter().to(half).name("order.closed"),
-    ] {
-        let read = conn
-            .transaction::<_, threadline::Error, _>(|conn| {
-                let before = counters(conn);
-                let page = actions(filter.clone()).page(conn)?;
-                assert!(!page.entries.is_empty(), "{filter:?}");
-                let first = counters(conn);
-                actions(filter.clone()).after(page.next).page(conn)?;
-                let second = counters(conn);
-                Ok(Read {
-                    entries: (first.entries - before.entries).max(second.entries - first.entries),
-                    scanned: second.scanned - before.scanned,
-                })
-            })
-            .unwrap();
-        if read.entries > FEW || read.scanned > 0 {
-            writeln!(costly, "{read:?}: {filter:?}").unwrap();
-        }
-    }
-    assert!(costly.is_empty(), "\n{costly}");
+    ];
+    assert_reads_at_most(conn, FEW, filters, |conn, filter| {
+        let before = counters(conn);
+        let page = actions(filter.clone()).page(conn)?;
+        assert!(!page.entries.is_empty(), "{filter:?}");
+        let first = counters(conn);
+        actions(filter.clone()).after(page.next).page(conn)?;
+        Ok([before, first, counters(conn)])
+    });
 }
 
 #[test]

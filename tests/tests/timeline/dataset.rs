@@ -26,10 +26,10 @@ const IDS: &[&str] = &["a", " a ", "b", "c", "d"];
 
 /// Writes a hundred and sixty transactions on five tables, one of which is dropped at the
 /// end; the same ones every time.
-pub fn load(database: &Database) {
-    let conn = &mut database.connect();
+pub fn loaded() -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(TABLES);
+    let conn = &mut conn;
     let other = &mut database.connect();
-    run(conn, TABLES);
     let mut dice = Dice::new(7);
     for turn in 0..160 {
         match turn % 16 {
@@ -57,6 +57,7 @@ pub fn load(database: &Database) {
          SELECT max(transaction_id), 'member.seen', 'robot', 'postponed' FROM threadline.audit_changes;
          DROP TABLE gone",
     );
+    database.connected()
 }
 
 fn context(dice: &mut Dice) -> AuditContext {

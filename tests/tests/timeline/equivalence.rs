@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use threadline::{
     ActionStatus, ActorRef, ActorType, Cursor, ErrorKind, FilterError, Operation, timeline,
 };
-use threadline_tests::{Database, Dice};
+use threadline_tests::Dice;
 
 use crate::criterion::{Criterion, Id, Table, filter};
 use crate::dataset;
@@ -237,9 +237,7 @@ fn compare(conn: &mut PgConnection, recorded: &Recorded, criteria: &[Criterion])
 
 #[test]
 fn every_filter_alone_gives_what_it_says() {
-    let database = Database::new();
-    dataset::load(&database);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut dataset::loaded();
     let recorded = Recorded::load(conn);
     assert!(recorded.changes.len() > 500, "{}", recorded.changes.len());
     compare(conn, &recorded, &[]);
@@ -254,9 +252,7 @@ fn every_filter_alone_gives_what_it_says() {
 
 #[test]
 fn filters_together_give_what_holds_for_all_of_them() {
-    let database = Database::new();
-    dataset::load(&database);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut dataset::loaded();
     let recorded = Recorded::load(conn);
     let criteria = criteria(&recorded);
     let mut dice = Dice::new(11);

@@ -4,85 +4,60 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use threadline::Operation;
+use threadline_tests::value;
 
 use crate::criterion::{Criterion, Id, Table};
 
 /// A change with its transaction. Texts are members as PostgreSQL writes them.
-#[derive(Debug, QueryableByName)]
+#[derive(Debug, Deserialize)]
 pub struct Change {
-    #[diesel(sql_type = BigInt)]
-    pub id: i64,
-    #[diesel(sql_type = BigInt)]
-    pub transaction_id: i64,
-    #[diesel(sql_type = Timestamptz)]
-    pub captured_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub schema_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub table_name: Option<String>,
-    #[diesel(sql_type = Text)]
-    pub op: String,
-    #[diesel(sql_type = Nullable<Integer>)]
-    pub statement: Option<i32>,
-    #[diesel(sql_type = Nullable<Array<Text>>)]
-    pub key: Option<Vec<String>>,
-    #[diesel(sql_type = Nullable<Array<Text>>)]
-    pub previous_key: Option<Vec<String>>,
-    #[diesel(sql_type = Jsonb)]
-    pub changed_from: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub changed_from_texts: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub changed_to: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub changed_to_texts: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub row_data: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub row_data_texts: Value,
-    #[diesel(sql_type = Nullable<Array<Text>>)]
-    pub key_columns: Option<Vec<String>>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub session_user_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub actor_type: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub actor_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub request_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub correlation_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub job_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub source: Option<String>,
-    #[diesel(sql_type = Jsonb)]
-    pub meta: Value,
-    #[diesel(sql_type = Jsonb)]
-    pub meta_texts: Value,
+    pub(crate) id: i64,
+    pub(crate) transaction_id: i64,
+    pub(crate) captured_at: DateTime<Utc>,
+    pub(crate) schema_name: Option<String>,
+    pub(crate) table_name: Option<String>,
+    pub(crate) op: String,
+    pub(crate) statement: Option<i32>,
+    pub(crate) key: Option<Vec<String>>,
+    pub(crate) previous_key: Option<Vec<String>>,
+    pub(crate) changed_from: Value,
+    pub(crate) changed_from_texts: Value,
+    pub(crate) changed_to: Value,
+    pub(crate) changed_to_texts: Value,
+    pub(crate) row_data: Value,
+    pub(crate) row_data_texts: Value,
+    pub(crate) key_columns: Option<Vec<String>>,
+    pub(crate) session_user_name: Option<String>,
+    pub(crate) actor_type: Option<String>,
+    pub(crate) actor_id: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) job_id: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) meta: Value,
+    pub(crate) meta_texts: Value,
 }
 
-#[derive(Debug, QueryableByName)]
+#[derive(Debug, Deserialize)]
 pub struct Action {
-    #[diesel(sql_type = BigInt)]
-    pub id: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub transaction_id: Option<i64>,
-    #[diesel(sql_type = Text)]
-    pub name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub category: Option<String>,
-    #[diesel(sql_type = Text)]
-    pub status: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub request_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub correlation_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub job_id: Option<String>,
+    pub(crate) id: i64,
+    pub(crate) transaction_id: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) category: Option<String>,
+    pub(crate) status: String,
+    pub(crate) request_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) job_id: Option<String>,
+}
+
+/// Returns the rows of a query, read from their JSON.
+fn all<T: DeserializeOwned>(conn: &mut PgConnection, sql: &str) -> Vec<T> {
+    let rows = value(conn, &format!("SELECT json_agg(q) FROM ({sql}) AS q"));
+    serde_json::from_str(&rows.unwrap()).unwrap()
 }
 
 type Lineages = HashMap<Vec<String>, Vec<i64>>;
@@ -91,8 +66,8 @@ type Lineages = HashMap<Vec<String>, Vec<i64>>;
 #[derive(Debug)]
 pub struct Recorded {
     /// Oldest change first.
-    pub changes: Vec<Change>,
-    pub actions: HashMap<i64, Vec<Action>>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) actions: HashMap<i64, Vec<Action>>,
     lineages: HashMap<(String, String), Lineages>,
 }
 
@@ -109,7 +84,7 @@ impl Recorded {
                 "coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each_text({document})), '{{}}')"
             )
         };
-        let changes: Vec<Change> = diesel::sql_query(format!(
+        let changes: Vec<Change> = all(conn, &format!(
             "SELECT c.id, c.transaction_id, c.captured_at, t.schema_name, t.table_name, c.op::text, c.statement,
                     CASE WHEN c.record_key IS NOT NULL THEN {} END AS key,
                     CASE WHEN c.previous_key IS NOT NULL THEN {} END AS previous_key,
@@ -129,17 +104,14 @@ impl Recorded {
             texts("c.changed_to"),
             texts("c.row_data"),
             texts("x.meta"),
-        ))
-        .load(conn)
-        .unwrap();
+        ));
         let mut actions: HashMap<i64, Vec<Action>> = HashMap::new();
-        let all: Vec<Action> = diesel::sql_query(
+        let recorded: Vec<Action> = all(
+            conn,
             "SELECT id, transaction_id, name, category, status, request_id, correlation_id, job_id
              FROM threadline.audit_actions ORDER BY id",
-        )
-        .load(conn)
-        .unwrap();
-        for action in all {
+        );
+        for action in recorded {
             if let Some(transaction) = action.transaction_id {
                 actions.entry(transaction).or_default().push(action);
             }

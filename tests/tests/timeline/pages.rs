@@ -7,7 +7,7 @@ use threadline::{
     Action, ActorRef, AuditContext, AuditExt, Cursor, Error, ErrorKind, Filter, Operation,
     actor_history, record_action, timeline,
 };
-use threadline_tests::{Database, run, value};
+use threadline_tests::{Database, pages_of, run, value};
 
 const NOTES: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
@@ -68,21 +68,15 @@ fn filters() -> Vec<Filter> {
 /// Returns the change's ids, of all pages; `between` runs after each.
 fn walk(conn: &mut PgConnection, filter: &Filter, mut between: impl FnMut(usize)) -> Vec<i64> {
     let mut ids = vec![];
-    let mut next: Option<Cursor> = None;
-    for number in 0.. {
-        let page = timeline(filter.clone())
-            .limit(3)
-            .after(next)
-            .page(conn)
-            .unwrap();
+    let mut number = 0;
+    pages_of(|next| {
+        let query = timeline(filter.clone()).limit(3).after(next);
+        let page = query.page(conn).unwrap();
         ids.extend(page.entries.iter().map(|entry| entry.change.id));
         between(number);
-        // Through text, as a client passes it.
-        next = page.next.map(|cursor| cursor.to_string().parse().unwrap());
-        if next.is_none() {
-            break;
-        }
-    }
+        number += 1;
+        page
+    });
     ids
 }
 

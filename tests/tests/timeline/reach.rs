@@ -1,7 +1,5 @@
 //! Searches that no index answers end within reach, and continue there.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use threadline::__cli::ready;
@@ -15,7 +13,7 @@ use threadline::{
 };
 use threadline_tests::run;
 
-use super::cost::{LARGE, LOGINS, Read, counters, history, vacuum};
+use super::cost::{LARGE, LOGINS, assert_reads_at_most, counters, history, vacuum};
 
 /// The most entries of indexes that a search may read: 20,000 changes, once to find out where
 /// they end and once to compare them.
@@ -93,26 +91,13 @@ fn a_search_reads_no_more_than_its_reach() {
     let (_, conn) = &mut history();
     run(conn, LARGE);
     vacuum(conn);
-    let mut costly = String::new();
-    for filter in searches() {
-        let read = conn
-            .transaction::<_, threadline::Error, _>(|conn| {
-                let before = counters(conn);
-                within_reach(conn, &filter, None, 50);
-                let page = counters(conn);
-                ready(overview_within_reach(conn, &filter, 1_000))?;
-                let counts = counters(conn);
-                Ok(Read {
-                    entries: (page.entries - before.entries).max(counts.entries - page.entries),
-                    scanned: counts.scanned - before.scanned,
-                })
-            })
-            .unwrap();
-        if read.entries > MOST || read.scanned > 0 {
-            writeln!(costly, "{read:?}: {filter:?}").unwrap();
-        }
-    }
-    assert!(costly.is_empty(), "\n{costly}");
+    assert_reads_at_most(conn, MOST, searches(), |conn, filter| {
+        let before = counters(conn);
+        within_reach(conn, filter, None, 50);
+        let page = counters(conn);
+        ready(overview_within_reach(conn, filter, 1_000))?;
+        Ok([before, page, counters(conn)])
+    });
 }
 
 #[test]

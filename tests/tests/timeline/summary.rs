@@ -59,9 +59,7 @@ fn check(conn: &mut PgConnection, filter: &Filter) -> Summary {
 
 #[test]
 fn it_counts_what_the_timeline_of_the_filter_gives() {
-    let database = Database::new();
-    dataset::load(&database);
-    let conn = &mut database.connect();
+    let (_, conn) = &mut dataset::loaded();
     let all = check(conn, &Filter::new());
     assert!(all.changes > 500 && all.tables.len() > 4 && all.actors.len() > 4);
     // The last changes wait in the journal.

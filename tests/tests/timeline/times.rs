@@ -147,17 +147,23 @@ fn assert_found_by_time(conn: &mut PgConnection, long: &[i32]) {
     assert!(!found(conn, Filter::new().to(before)).contains(&last));
 }
 
-#[test]
-fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
-    let (database, conn) = &mut Database::with(NOTES);
-    let other = &mut database.connect();
+/// Records 1 and 2 in one transaction, five hours apart; meanwhile, statements run in it, and
+/// 100 is recorded in another.
+fn hours_apart(conn: &mut PgConnection, other: &mut PgConnection, meanwhile: &str) {
     conn.transaction::<_, Error, _>(|conn| {
         insert(conn, 1)?;
         age(conn, 5);
+        run(conn, meanwhile);
         insert(other, 100)?;
         insert(conn, 2)
     })
     .unwrap();
+}
+
+#[test]
+fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
+    let (database, conn) = &mut Database::with(NOTES);
+    hours_apart(conn, &mut database.connect(), "");
     insert(conn, 101).unwrap();
     assert_eq!(extended(conn, 2).as_deref(), Some("true"));
     assert_found_by_time(conn, &[1, 2]);
@@ -252,15 +258,11 @@ fn the_ledger_row_of_a_transaction_is_written_once() {
 #[test]
 fn a_change_hours_after_its_transaction_was_posted_is_found_by_its_time() {
     let (database, conn) = &mut Database::with(NOTES);
-    let other = &mut database.connect();
-    conn.transaction::<_, Error, _>(|conn| {
-        insert(conn, 1)?;
-        age(conn, 5);
-        diesel::sql_query("SELECT threadline.post_all()").execute(conn)?;
-        insert(other, 100)?;
-        insert(conn, 2)
-    })
-    .unwrap();
+    hours_apart(
+        conn,
+        &mut database.connect(),
+        "SELECT threadline.post_all()",
+    );
     assert_found_by_time(conn, &[1, 2]);
     run(conn, "SELECT threadline.post()");
     assert_found_by_time(conn, &[1, 2]);

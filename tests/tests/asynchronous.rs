@@ -29,7 +29,7 @@ use std::task::Poll;
 use diesel::{PgConnection, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use threadline::InContextExt;
-use threadline_tests::notes::{NOTES, recorded, user};
+use threadline_tests::notes::{NOTES, assert_recorded, recorded, user};
 use threadline_tests::{Database, Sent, rows};
 use tokio::task::JoinHandle;
 

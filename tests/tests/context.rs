@@ -20,7 +20,7 @@ mod transactions;
 mod values;
 
 use diesel::prelude::*;
-use threadline_tests::notes::{NOTES, insert, recorded, user};
+use threadline_tests::notes::{NOTES, assert_recorded, insert, recorded, user};
 
 fn transactions(conn: &mut PgConnection) -> i64 {
     threadline_tests::value(conn, "SELECT count(*) FROM threadline.audit_transactions")

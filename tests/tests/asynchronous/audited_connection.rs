@@ -13,11 +13,12 @@ use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection,
 };
 use threadline::{AsyncAuditExt, Audited, AuditedConnection, InContextExt, record_action};
+use threadline_tests::notes::{Note, notes};
 use threadline_tests::{Database, Sent, value};
 
 use super::{
-    assert_all_or_nothing, assert_context_sent_with_begin, at_each_await, cut, database, insert,
-    kept, over, recorded, requests, user,
+    assert_all_or_nothing, assert_context_sent_with_begin, assert_recorded, at_each_await, cut,
+    database, insert, kept, over, recorded, requests, user,
 };
 
 type Conn = AuditedConnection<AsyncPgConnection>;
@@ -71,8 +72,8 @@ async fn a_plain_transaction_carries_the_current_context() {
         .await;
     assert_eq!(failed, Err(Error::NotFound));
     insert(&mut conn, 8).in_context(user(4)).await.unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | task-local",
             "2 | user:1 | task-local",
@@ -81,7 +82,7 @@ async fn a_plain_transaction_carries_the_current_context() {
             "5 | - | none",
             "6 | - | none",
             "8 | - | none",
-        ]
+        ],
     );
 }
 
@@ -130,23 +131,9 @@ async fn a_built_transaction_has_its_isolation_level_and_the_current_context() {
     };
     work.in_context(user(1)).await.unwrap();
     let conn = &mut database.connect();
-    assert_eq!(recorded(conn), ["1 | user:1 | task-local"]);
+    assert_recorded(conn, ["1 | user:1 | task-local"]);
     let level = value(conn, "SELECT body FROM notes");
     assert_eq!(level.as_deref(), Some("serializable"));
-}
-
-table! {
-    notes (id) {
-        id -> Integer,
-        body -> Text,
-    }
-}
-
-#[derive(Debug, Queryable, Selectable, Identifiable, AsChangeset, Audited)]
-#[diesel(table_name = notes)]
-struct Note {
-    id: i32,
-    body: String,
 }
 
 #[tokio::test]
@@ -272,14 +259,20 @@ async fn a_context_costs_no_message() {
     assert_context_sent_with_begin(&sent);
 }
 
+/// Returns a connection on which a transaction is dropped after so many polls, and whether it
+/// completed before.
+async fn cut_transaction(polls: usize) -> (Database, Conn, bool) {
+    let database = database();
+    let mut conn = autocommitting(&database).await;
+    let work = foreign(&mut conn, [1, 2]).in_context(user(1));
+    let whole = cut(work, polls).await.is_some();
+    (database, conn, whole)
+}
+
 #[tokio::test]
 async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
     at_each_await(4, async |polls| {
-        let database = database();
-        let mut conn = autocommitting(&database).await;
-        let whole = cut(foreign(&mut conn, [1, 2]).in_context(user(1)), polls)
-            .await
-            .is_some();
+        let (database, mut conn, whole) = cut_transaction(polls).await;
         insert(&mut conn, 3).await.unwrap();
         let next = foreign(&mut conn, [4, 5]).in_context(user(4)).await;
         let first = ["1 | user:1 | task-local", "2 | user:1 | task-local"];
@@ -301,11 +294,7 @@ async fn a_transaction_that_is_dropped_does_not_lend_its_context() {
 #[tokio::test]
 async fn a_statement_after_a_dropped_transaction_does_not_lose_its_context() {
     at_each_await(4, async |polls| {
-        let database = database();
-        let mut conn = autocommitting(&database).await;
-        let whole = cut(foreign(&mut conn, [1, 2]).in_context(user(1)), polls)
-            .await
-            .is_some();
+        let (database, mut conn, whole) = cut_transaction(polls).await;
         let statement = insert(&mut conn, 3).in_context(user(3)).await;
         let batch = conn
             .batch_execute("INSERT INTO notes VALUES (4, 'a')")
@@ -459,13 +448,13 @@ async fn a_connection_of_mobc_carries_the_context() {
         .await
         .unwrap();
     insert(&mut conn, 3).in_context(user(2)).await.unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | task-local",
             "2 | user:1 | task-local",
-            "3 | user:2 | task-local"
-        ]
+            "3 | user:2 | task-local",
+        ],
     );
 }
 
@@ -498,13 +487,13 @@ async fn a_transaction_begun_by_hand_carries_its_context_and_no_pool_lends_it_ag
         .await;
     }
     insert(&mut pool.get().await.unwrap(), 5).await.unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | task-local",
             "2 | user:2 | task-local",
-            "5 | - | none"
-        ]
+            "5 | - | none",
+        ],
     );
 }
 

@@ -8,7 +8,7 @@ use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use threadline::AsyncAuditExt;
 
-use super::{at_each_await, connect, cut, database, insert, kept, recorded, user};
+use super::{assert_recorded, at_each_await, connect, cut, database, insert, kept, recorded, user};
 
 #[tokio::test]
 async fn nothing_later_on_the_connection_is_done_under_the_old_context() {
@@ -94,7 +94,7 @@ async fn the_outer_transaction_of_a_dropped_one_keeps_its_context_and_fails() {
         assert!(done.is_err(), "{polls} polls");
         assert_eq!(seen, Vec::<String>::new(), "{polls} polls");
         insert(conn, 5).await.unwrap();
-        assert_eq!(recorded(&mut database.connect()), ["5 | - | none"]);
+        assert_recorded(&mut database.connect(), ["5 | - | none"]);
         false
     })
     .await;
@@ -114,7 +114,7 @@ async fn an_action_that_is_dropped_leaves_no_context() {
             return true;
         }
         insert(conn, 2).await.unwrap();
-        assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+        assert_recorded(&mut database.connect(), ["2 | - | none"]);
         false
     })
     .await;
@@ -141,6 +141,6 @@ async fn a_panic_rolls_back_and_leaves_no_context() {
     };
     assert!(panicked);
     insert(&mut conn, 2).await.unwrap();
-    assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    assert_recorded(&mut database.connect(), ["2 | - | none"]);
     assert_eq!(kept(&mut database.connect()), ["2"]);
 }

@@ -6,7 +6,9 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, bb8, deadpoo
 use threadline::AsyncAuditExt;
 use threadline_tests::Database;
 
-use super::{assert_all_or_nothing, at_each_await, cut, database, insert, recorded, user};
+use super::{
+    assert_all_or_nothing, assert_recorded, at_each_await, cut, database, insert, recorded, user,
+};
 
 fn manager(database: &Database) -> AsyncDieselConnectionManager<AsyncPgConnection> {
     AsyncDieselConnectionManager::new(database.url())
@@ -99,5 +101,5 @@ async fn a_request_that_panics_does_not_lend_its_context() {
     });
     assert!(request.await.unwrap_err().is_panic());
     insert(&mut pool.get().await.unwrap(), 2).await.unwrap();
-    assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    assert_recorded(&mut database.connect(), ["2 | - | none"]);
 }

@@ -8,7 +8,9 @@ use threadline::{
 };
 use threadline_tests::{Sent, assert_value, rows};
 
-use super::{assert_context_sent_with_begin, connect, database, insert, kept, recorded, user};
+use super::{
+    assert_context_sent_with_begin, assert_recorded, connect, database, insert, kept, user,
+};
 
 #[tokio::test]
 async fn changes_are_recorded_under_the_context() {
@@ -25,13 +27,13 @@ async fn changes_are_recorded_under_the_context() {
     assert_eq!(inside, Some(user(1)));
     assert_eq!(AuditContext::current(), None);
     insert(conn, 3).await.unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | explicit",
             "2 | user:1 | explicit",
-            "3 | - | none"
-        ]
+            "3 | - | none",
+        ],
     );
 }
 
@@ -63,9 +65,9 @@ async fn the_context_is_that_of_the_task() {
         }))
     };
     spawned.await.unwrap().unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
-        ["1 | user:1 | task-local", "3 | - | none", "4 | - | none"]
+    assert_recorded(
+        &mut database.connect(),
+        ["1 | user:1 | task-local", "3 | - | none", "4 | - | none"],
     );
 }
 
@@ -81,7 +83,7 @@ async fn an_error_rolls_back_and_leaves_no_context() {
         .await;
     assert_eq!(failed, Err(Error::RollbackTransaction));
     insert(conn, 2).await.unwrap();
-    assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    assert_recorded(&mut database.connect(), ["2 | - | none"]);
 }
 
 #[tokio::test]
@@ -103,13 +105,13 @@ async fn a_nested_context_ends_with_its_savepoint() {
     })
     .await
     .unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | explicit",
             "2 | user:2 | explicit",
-            "4 | user:1 | explicit"
-        ]
+            "4 | user:1 | explicit",
+        ],
     );
 }
 
@@ -139,13 +141,13 @@ async fn a_built_transaction_has_its_isolation_level_and_context() {
         .await;
     assert_eq!(nested, Err(Error::AlreadyInTransaction));
     insert(conn, 4).await.unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | explicit",
             "1 | user:1 | explicit",
-            "4 | - | none"
-        ]
+            "4 | - | none",
+        ],
     );
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet, spawn_blocking, spawn_local, yield_now};
 
 use super::futures::pause;
-use super::{NOTES, insert, recorded, user};
+use super::{NOTES, assert_recorded, insert, user};
 
 type Connections = Pool<ConnectionManager<PgConnection>>;
 
@@ -61,8 +61,8 @@ fn overlapping_requests_on_one_thread_are_each_their_own_users() {
             task.await.unwrap();
         }
     }));
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "10 | user:1 | task-local",
             "20 | user:2 | task-local",
@@ -73,7 +73,7 @@ fn overlapping_requests_on_one_thread_are_each_their_own_users() {
             "12 | user:1 | task-local",
             "22 | user:2 | task-local",
             "32 | - | none",
-        ]
+        ],
     );
 }
 
@@ -94,8 +94,8 @@ fn branches_of_one_task_keep_their_contexts() {
         };
         branches.in_context(user(1)).await;
     });
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "10 | user:1 | task-local",
             "20 | user:2 | task-local",
@@ -105,7 +105,7 @@ fn branches_of_one_task_keep_their_contexts() {
             "22 | user:2 | task-local",
             "30 | user:3 | thread-local",
             "40 | user:1 | task-local",
-        ]
+        ],
     );
 }
 
@@ -139,13 +139,13 @@ fn a_spawned_task_has_a_context_only_if_it_is_carried() {
     };
     let runtime = one_thread();
     assert_eq!(runtime.block_on(work.in_context(user(1))), Ok(1));
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "3 | user:1 | task-local",
             "4 | user:1 | thread-local",
-            "5 | user:1 | task-local"
-        ]
+            "5 | user:1 | task-local",
+        ],
     );
 }
 

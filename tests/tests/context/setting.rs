@@ -3,7 +3,7 @@
 use threadline::{AuditExt, is_actor_required};
 use threadline_tests::{Database, assert_rows, assert_value, rows, run, value};
 
-use super::{NOTES, insert, recorded, transactions, user};
+use super::{NOTES, assert_recorded, insert, recorded, transactions, user};
 
 fn context_errors(conn: &mut diesel::PgConnection) -> Vec<String> {
     rows(
@@ -109,7 +109,7 @@ fn an_actor_set_after_the_first_write_is_not_lost() {
         INSERT INTO notes VALUES (2, 'after');
         COMMIT;"#,
     );
-    assert_eq!(recorded(conn), ["1 | - | none", "2 | user:9 | sql"]);
+    assert_recorded(conn, ["1 | - | none", "2 | user:9 | sql"]);
     assert_eq!(transactions(conn), 2);
 }
 
@@ -323,10 +323,7 @@ fn a_table_that_requires_an_actor_refuses_a_write_without_one() {
     let error =
         diesel::RunQueryDsl::execute(diesel::sql_query("TRUNCATE notes"), conn).unwrap_err();
     assert!(is_actor_required(&error), "{error:?}");
-    assert_eq!(
-        recorded(conn),
-        ["1 | user:1 | explicit", "2 | user:1 | explicit"]
-    );
+    assert_recorded(conn, ["1 | user:1 | explicit", "2 | user:1 | explicit"]);
 }
 
 use diesel::Connection;

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
-use std::thread;
 
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::AuditExt;
-use threadline_tests::{Database, rows, run, value};
+use threadline_tests::{Database, in_threads, rows, run, value};
 
 use super::{NOTES, insert, user};
 
@@ -20,25 +19,17 @@ fn no_actor_leaks_between_users_of_a_pool() {
     let pool = database.pool(4);
     run(&mut pool.get().unwrap(), NOTES);
 
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let pool = pool.clone();
-            scope.spawn(move || {
-                for transaction in 0..TRANSACTIONS {
-                    let number = thread * TRANSACTIONS + transaction;
-                    let conn = &mut pool.get().unwrap();
-                    let work = |conn: &mut _| transaction_of(conn, number);
-                    let result = match number % 2 {
-                        0 => conn.audited_transaction(&user(number), work),
-                        _ => user(number).scope(|| conn.audited(work)),
-                    };
-                    assert_eq!(result.is_err(), number % 3 == 0);
-                    // The next user of the connection has no actor.
-                    if number % 50 == 1 {
-                        insert(&mut **conn, number * 10 + 9).unwrap();
-                    }
-                }
-            });
+    in_threads(THREADS, TRANSACTIONS, |number| {
+        let conn = &mut pool.get().unwrap();
+        let work = |conn: &mut _| transaction_of(conn, number);
+        let result = match number % 2 {
+            0 => conn.audited_transaction(&user(number), work),
+            _ => user(number).scope(|| conn.audited(work)),
+        };
+        assert_eq!(result.is_err(), number % 3 == 0);
+        // The next user of the connection has no actor.
+        if number % 50 == 1 {
+            insert(&mut **conn, number * 10 + 9).unwrap();
         }
     });
 

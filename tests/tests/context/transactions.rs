@@ -4,7 +4,7 @@ use diesel::result::Error;
 use threadline::{ActorRef, AuditContext, AuditExt, ContextError};
 use threadline_tests::{Database, Sent, assert_value, rolled_back_with, run};
 
-use super::{NOTES, insert, recorded, transactions, user};
+use super::{NOTES, assert_recorded, insert, recorded, transactions, user};
 
 /// Asserts that neither Diesel nor PostgreSQL is in a transaction.
 fn assert_at_rest(conn: &mut PgConnection) {
@@ -56,16 +56,16 @@ fn the_current_context_reaches_audited_and_nothing_else() {
         conn.transaction(|conn| insert(conn, 4)).unwrap();
     });
     conn.audited_or_plain(|conn| insert(conn, 5)).unwrap();
-    assert_eq!(
-        recorded(conn),
+    assert_recorded(
+        conn,
         [
             "1 | - | none",
             "6 | user:7 | thread-local",
             "2 | user:7 | thread-local",
             "3 | - | none",
             "4 | - | none",
-            "5 | - | none"
-        ]
+            "5 | - | none",
+        ],
     );
 }
 
@@ -93,7 +93,7 @@ fn audited_without_a_context_is_refused_before_anything_is_sent() {
     assert!(nested.is_err());
     conn.audited_transaction(&user(1), |conn| conn.audited(|conn| insert(conn, 2)))
         .unwrap();
-    assert_eq!(recorded(conn), ["2 | user:1 | explicit"]);
+    assert_recorded(conn, ["2 | user:1 | explicit"]);
 }
 
 #[test]
@@ -111,14 +111,14 @@ fn an_inner_context_opens_a_transaction_of_its_own_and_the_outer_one_goes_on() {
         insert(conn, 5)
     })
     .unwrap();
-    assert_eq!(
-        recorded(conn),
+    assert_recorded(
+        conn,
         [
             "1 | user:1 | explicit",
             "2 | user:2 | explicit",
             "3 | user:1 | explicit",
-            "5 | user:1 | explicit"
-        ]
+            "5 | user:1 | explicit",
+        ],
     );
     assert_eq!(transactions(conn), 2);
     assert_at_rest(conn);
@@ -135,10 +135,7 @@ fn a_library_that_uses_audited_follows_the_explicit_context_around_it() {
             })
         })
         .unwrap();
-    assert_eq!(
-        recorded(conn),
-        ["1 | user:2 | explicit", "2 | user:3 | thread-local"]
-    );
+    assert_recorded(conn, ["1 | user:2 | explicit", "2 | user:3 | thread-local"]);
 }
 
 #[test]
@@ -153,14 +150,14 @@ fn a_context_inside_a_plain_transaction_ends_with_its_savepoint() {
         insert(conn, 4)
     })
     .unwrap();
-    assert_eq!(
-        recorded(conn),
+    assert_recorded(
+        conn,
         [
             "1 | - | none",
             "2 | user:1 | explicit",
             "3 | user:1 | explicit",
-            "4 | - | none"
-        ]
+            "4 | - | none",
+        ],
     );
     assert_at_rest(conn);
 }
@@ -172,10 +169,7 @@ fn contexts_work_inside_a_test_transaction() {
         .unwrap();
     conn.audited_transaction(&user(2), |conn| insert(conn, 2))
         .unwrap();
-    assert_eq!(
-        recorded(conn),
-        ["1 | user:1 | explicit", "2 | user:2 | explicit"]
-    );
+    assert_recorded(conn, ["1 | user:1 | explicit", "2 | user:2 | explicit"]);
 }
 
 #[test]
@@ -191,7 +185,7 @@ fn a_rolled_back_savepoint_takes_its_audit_transaction_with_it() {
         insert(conn, 2)
     })
     .unwrap();
-    assert_eq!(recorded(conn), ["2 | user:1 | explicit"]);
+    assert_recorded(conn, ["2 | user:1 | explicit"]);
     assert_eq!(transactions(conn), 1);
 }
 
@@ -277,14 +271,14 @@ fn errors_at_every_step_leave_the_connection_usable() {
 
     conn.audited_transaction(&user(3), |conn| insert(conn, 3))
         .unwrap();
-    assert_eq!(
-        recorded(conn),
+    assert_recorded(
+        conn,
         [
             "1 | - | none",
             "2 | user:1 | explicit",
             "4 | - | none",
-            "3 | user:3 | explicit"
-        ]
+            "3 | user:3 | explicit",
+        ],
     );
 }
 
@@ -304,7 +298,7 @@ fn a_panic_in_the_closure_leaves_no_context_on_the_thread() {
     assert_eq!(AuditContext::current(), None);
     let conn = &mut pool.get().unwrap();
     insert(conn, 2).unwrap();
-    assert_eq!(recorded(conn), ["2 | - | none"]);
+    assert_recorded(conn, ["2 | - | none"]);
 }
 
 /// The connection outlives the panic in a worker that catches it.
@@ -330,13 +324,13 @@ fn a_panic_rolls_back_and_the_next_write_has_no_actor() {
         insert(conn, 5)
     })
     .unwrap();
-    assert_eq!(
-        recorded(conn),
+    assert_recorded(
+        conn,
         [
             "2 | - | none",
             "3 | user:2 | explicit",
-            "5 | user:2 | explicit"
-        ]
+            "5 | user:2 | explicit",
+        ],
     );
 }
 
@@ -354,10 +348,7 @@ fn a_pooled_connection_hands_itself_to_the_closure() {
     let nested =
         conn.transaction(|conn| conn.audited_transaction(&user(2), |conn| insert(conn, 2)));
     nested.unwrap();
-    assert_eq!(
-        recorded(conn),
-        ["1 | user:1 | explicit", "2 | user:2 | explicit"]
-    );
+    assert_recorded(conn, ["1 | user:1 | explicit", "2 | user:2 | explicit"]);
 }
 
 #[test]

@@ -3,9 +3,10 @@ use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{Audited, AuditedConnection, Filter};
+use threadline_tests::notes::Note;
 use threadline_tests::value;
 
-use super::super::{recorded, user};
+use super::super::{assert_recorded, user};
 use super::{connect, notes, write};
 
 #[test]
@@ -38,8 +39,8 @@ fn by_choice_a_single_statement_carries_the_context() {
         conn.autocommit_in_context(false);
         write(conn, 10).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
@@ -50,8 +51,8 @@ fn by_choice_a_single_statement_carries_the_context() {
             "7 | - | none",
             "8 | - | none",
             "9 | - | none",
-            "10 | - | none"
-        ]
+            "10 | - | none",
+        ],
     );
 }
 
@@ -79,10 +80,7 @@ fn a_statement_that_fails_in_autocommit_leaves_nothing_behind() {
     conn.batch_execute("VACUUM notes").unwrap();
     let left = "SELECT current_setting('threadline.context', true)";
     assert_eq!(value(conn.without_context(), left).unwrap_or_default(), "");
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["1 | user:1 | thread-local"]
-    );
+    assert_recorded(conn.without_context(), ["1 | user:1 | thread-local"]);
 }
 
 #[test]
@@ -109,14 +107,6 @@ fn rows_one_by_one_need_a_transaction() {
     assert_eq!(rows.count(), 1);
 }
 
-#[derive(Debug, Queryable, Selectable, Audited)]
-#[diesel(table_name = notes)]
-#[allow(dead_code)]
-struct Note {
-    id: i32,
-    body: String,
-}
-
 /// The library loads its own long results this way.
 #[test]
 fn the_past_and_exports_are_read_under_a_context() {
@@ -134,9 +124,9 @@ fn the_past_and_exports_are_read_under_a_context() {
         // The writer's context is current again.
         write(conn, 2).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["1 | user:1 | thread-local", "2 | user:1 | thread-local"]
+    assert_recorded(
+        conn.without_context(),
+        ["1 | user:1 | thread-local", "2 | user:1 | thread-local"],
     );
 }
 
@@ -154,12 +144,12 @@ fn it_wraps_a_pooled_connection_too() {
         drop(conn);
         write(&mut pool.get().unwrap(), 3).unwrap();
     });
-    assert_eq!(
-        recorded(&mut pool.get().unwrap()),
+    assert_recorded(
+        &mut pool.get().unwrap(),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
-            "3 | - | none"
-        ]
+            "3 | - | none",
+        ],
     );
 }

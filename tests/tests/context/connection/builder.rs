@@ -3,7 +3,7 @@ use diesel::result::Error;
 use threadline::{AuditContext, AuditExt};
 use threadline_tests::{Database, Sent, rows, run};
 
-use super::super::{NOTES, insert, recorded, user};
+use super::super::{NOTES, assert_recorded, insert, user};
 use super::{connect, write};
 
 const MODES: &str = "SELECT current_setting('transaction_isolation'),
@@ -73,7 +73,7 @@ fn it_records_under_its_context_and_opens_no_savepoint() {
     assert_eq!(nested, Err(Error::AlreadyInTransaction));
     // One that cannot begin this way leaves the connection as it was.
     insert(conn, 4).unwrap();
-    assert_eq!(recorded(conn), ["1 | user:1 | explicit", "4 | - | none"]);
+    assert_recorded(conn, ["1 | user:1 | explicit", "4 | - | none"]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_pooled_connection_builds_one_too() {
         .serializable()
         .run(|conn| insert(conn, 1))
         .unwrap();
-    assert_eq!(recorded(conn), ["1 | user:1 | explicit"]);
+    assert_recorded(conn, ["1 | user:1 | explicit"]);
 }
 
 #[test]
@@ -106,12 +106,12 @@ fn build_transaction_of_plain_code_carries_the_current_context() {
         .repeatable_read()
         .run(|conn| write(conn, 3))
         .unwrap();
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | - | none",
             "2 | user:1 | thread-local",
-            "3 | user:2 | explicit"
-        ]
+            "3 | user:2 | explicit",
+        ],
     );
 }

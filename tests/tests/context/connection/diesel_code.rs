@@ -4,9 +4,10 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
 use threadline::{AuditExt, AuditedTransactionManager, is_actor_required};
+use threadline_tests::notes::Note;
 use threadline_tests::{assert_contains, assert_rows, run, value};
 
-use super::super::{recorded, transactions, user};
+use super::super::{assert_recorded, recorded, transactions, user};
 use super::{Audited, connect, notes, write};
 
 fn assert_at_rest(conn: &mut Audited) {
@@ -35,16 +36,16 @@ fn a_transaction_of_code_that_knows_no_audit_carries_the_context() {
         write(conn, 6).unwrap();
         AuditedTransactionManager::commit_transaction(conn).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | - | none",
             "2 | - | none",
             "3 | user:7 | thread-local",
             "4 | - | none",
             "5 | - | none",
-            "6 | user:8 | thread-local"
-        ]
+            "6 | user:8 | thread-local",
+        ],
     );
     assert_at_rest(conn);
 }
@@ -70,16 +71,16 @@ fn savepoints_belong_to_the_context_of_their_transaction() {
         })
         .unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | user:1 | thread-local",
             "3 | user:1 | thread-local",
             "4 | user:1 | thread-local",
             "5 | user:2 | thread-local",
             "6 | user:3 | explicit",
-            "7 | user:1 | thread-local"
-        ]
+            "7 | user:1 | thread-local",
+        ],
     );
     assert_at_rest(conn);
 }
@@ -119,10 +120,7 @@ fn failures_and_panics_leave_no_context() {
     });
     write(conn, 4).unwrap();
     conn.transaction(|conn| write(conn, 5)).unwrap();
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["4 | - | none", "5 | - | none"]
-    );
+    assert_recorded(conn.without_context(), ["4 | - | none", "5 | - | none"]);
 }
 
 #[test]
@@ -147,7 +145,7 @@ fn a_begin_that_fails_half_way_is_rolled_back() {
     let role = "RESET SESSION AUTHORIZATION; REVOKE ALL ON notes FROM threadline_sets_nothing;
         DROP ROLE threadline_sets_nothing";
     run(conn.without_context(), role);
-    assert_eq!(recorded(conn.without_context()), ["2 | - | none"]);
+    assert_recorded(conn.without_context(), ["2 | - | none"]);
     assert_at_rest(conn);
 }
 
@@ -175,16 +173,16 @@ fn a_transaction_begun_by_hand_carries_the_context() {
         }
         diesel::sql_query(insert(6)).execute(conn).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
             "3 | user:1 | thread-local",
             "4 | - | none",
             "5 | user:1 | thread-local",
-            "6 | - | none"
-        ]
+            "6 | - | none",
+        ],
     );
     assert_at_rest(conn);
 }
@@ -215,14 +213,14 @@ fn a_statement_in_autocommit_mode_leaves_a_transaction_begun_by_hand_open() {
         conn.transaction(|conn| write(conn, 4)).unwrap();
         write(conn, 5).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | user:1 | thread-local",
             "3 | user:1 | thread-local",
             "4 | user:1 | thread-local",
-            "5 | user:1 | thread-local"
-        ]
+            "5 | user:1 | thread-local",
+        ],
     );
     assert_at_rest(conn);
 }
@@ -239,10 +237,7 @@ fn a_table_that_requires_an_actor_takes_the_transactions_under_a_context_alone()
     user(1)
         .scope(|| conn.transaction(|conn| write(conn, 2)))
         .unwrap();
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["2 | user:1 | thread-local"]
-    );
+    assert_recorded(conn.without_context(), ["2 | user:1 | thread-local"]);
 }
 
 #[test]
@@ -272,23 +267,15 @@ fn copy_and_save_changes_work_as_on_a_plain_connection() {
         .collect::<QueryResult<_>>()
         .unwrap();
     assert_eq!(out.len(), 3);
-    assert_eq!(
-        recorded(&mut database.connect()),
+    assert_recorded(
+        &mut database.connect(),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
             "3 | - | none",
-            "1 | user:2 | thread-local"
-        ]
+            "1 | user:2 | thread-local",
+        ],
     );
-}
-
-#[derive(Debug, PartialEq, Queryable, Selectable)]
-#[diesel(table_name = notes)]
-#[allow(dead_code)]
-struct Note {
-    id: i32,
-    body: String,
 }
 
 #[derive(Debug, PartialEq, Queryable, AsChangeset, Identifiable)]
@@ -340,10 +327,7 @@ fn migrations_run_on_it() {
     user(1).scope(|| {
         conn.run_pending_migrations(migrations).unwrap();
     });
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["1 | user:1 | thread-local"]
-    );
+    assert_recorded(conn.without_context(), ["1 | user:1 | thread-local"]);
 }
 
 #[test]
@@ -385,8 +369,8 @@ fn in_a_test(conn: &mut Audited) {
         conn.audited(|conn| write(conn, 8)).unwrap();
     });
     conn.transaction(|conn| write(conn, 9)).unwrap();
-    assert_eq!(
-        recorded(conn.without_context()),
+    assert_recorded(
+        conn.without_context(),
         [
             "1 | user:1 | thread-local",
             "2 | user:1 | thread-local",
@@ -395,8 +379,8 @@ fn in_a_test(conn: &mut Audited) {
             "5 | - | none",
             "7 | user:2 | thread-local",
             "8 | user:2 | thread-local",
-            "9 | - | none"
-        ]
+            "9 | - | none",
+        ],
     );
 }
 
@@ -419,8 +403,5 @@ fn it_is_one_of_several_kinds_of_connections() {
         .unwrap();
     });
     let AnyConnection::Audited(mut conn) = conn;
-    assert_eq!(
-        recorded(conn.without_context()),
-        ["1 | user:1 | thread-local"]
-    );
+    assert_recorded(conn.without_context(), ["1 | user:1 | thread-local"]);
 }

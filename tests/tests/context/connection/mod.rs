@@ -9,20 +9,16 @@ mod round_trips;
 
 use diesel::prelude::*;
 use threadline::AuditedConnection;
-use threadline_tests::{Database, run};
+use threadline_tests::Database;
+use threadline_tests::notes::notes;
 
 use super::NOTES;
 
 type Audited = AuditedConnection<PgConnection>;
 
-diesel::table! {
-    notes (id) { id -> Int4, body -> Text, }
-}
-
 /// Creates a database with the table, and a connection to it.
 fn connect() -> (Database, Audited) {
-    let database = Database::new();
-    run(&mut database.connect(), NOTES);
+    let (database, _) = Database::with(NOTES);
     let conn = Audited::establish(&database.url()).unwrap();
     (database, conn)
 }

@@ -1,14 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::Error;
 use threadline::AutocommitInContext;
-use threadline_tests::{Database, assert_rows, run, value};
+use threadline_tests::{Database, assert_rows, in_threads, run, value};
 
-use super::super::{NOTES, recorded, user};
+use super::super::{NOTES, assert_recorded, user};
 use super::{Audited, write};
 
 const THREADS: i32 = 8;
@@ -28,17 +27,7 @@ fn no_actor_is_lost_or_leaks_between_users_of_a_pool() {
     let database = Database::new();
     run(&mut database.connect(), NOTES);
     let pool = pool(&database, 2);
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let pool = pool.clone();
-            scope.spawn(move || {
-                for turn in 0..TURNS {
-                    let number = thread * TURNS + turn;
-                    take_turn(&pool, number);
-                }
-            });
-        }
-    });
+    in_threads(THREADS, TURNS, |number| take_turn(&pool, number));
     let conn = &mut database.connect();
     let wrong = "SELECT key, actor_id FROM threadline.changes
         WHERE actor_id IS DISTINCT FROM CASE WHEN (key ->> 'id')::int % 10 < 5 THEN ((key ->> 'id')::int / 10)::text END";
@@ -88,10 +77,7 @@ fn a_connection_whose_user_panicked_is_not_used_again() {
     let conn = &mut pool.get().unwrap();
     write(conn, 2).unwrap();
     conn.transaction(|conn| write(conn, 3)).unwrap();
-    assert_eq!(
-        recorded(&mut database.connect()),
-        ["2 | - | none", "3 | - | none"]
-    );
+    assert_recorded(&mut database.connect(), ["2 | - | none", "3 | - | none"]);
 }
 
 #[test]
@@ -107,7 +93,7 @@ fn a_connection_that_comes_back_in_a_transaction_is_not_used_again() {
         write(conn, 1).unwrap();
     });
     write(&mut pool.get().unwrap(), 2).unwrap();
-    assert_eq!(recorded(&mut database.connect()), ["2 | - | none"]);
+    assert_recorded(&mut database.connect(), ["2 | - | none"]);
 }
 
 /// Diesel knows nothing of it.
@@ -151,8 +137,8 @@ fn a_connection_that_comes_back_in_a_transaction_begun_by_hand_is_not_used_again
     });
     write(&mut pool.get().unwrap(), 4).unwrap();
     assert_eq!(before, process(&pool));
-    assert_eq!(
-        recorded(&mut database.connect()),
-        ["2 | - | none", "3 | user:3 | thread-local", "4 | - | none"]
+    assert_recorded(
+        &mut database.connect(),
+        ["2 | - | none", "3 | user:3 | thread-local", "4 | - | none"],
     );
 }

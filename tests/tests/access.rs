@@ -89,6 +89,14 @@ impl Protected {
         self.protection().apply(&mut self.admin).unwrap();
     }
 
+    /// Returns why the audit cannot be protected.
+    fn refusal(&mut self) -> String {
+        self.protection()
+            .apply(&mut self.admin)
+            .unwrap_err()
+            .to_string()
+    }
+
     fn role(&self, name: &str) -> String {
         format!("{}_{name}", self.database.name())
     }

@@ -389,22 +389,14 @@ fn an_action_in_sql_needs_an_actor_whose_type_and_id_show_something() {
 #[test]
 fn a_role_without_rights_on_the_tables_records_actions() {
     let (database, conn) = &mut Database::new().connected();
-    let role = format!("{}_app", database.name());
-    run(
-        conn,
-        &format!(
-            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA threadline TO {role}; SET SESSION AUTHORIZATION {role}"
-        ),
-    );
+    let role = database.role("app");
+    run(conn, &format!("GRANT USAGE ON SCHEMA threadline TO {role}"));
+    role.enter(conn);
     let recorded = record_action(
         conn,
         Action::new("note.written").actor(ActorRef::anonymous()),
     );
     let forbidden = diesel::sql_query("DELETE FROM threadline.audit_actions").execute(conn);
-    run(
-        conn,
-        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
-    );
     assert_eq!(recorded.unwrap().name, "note.written");
     assert!(
         forbidden

@@ -32,6 +32,15 @@ fn planted(protected: &mut Protected, sql: &str) -> (String, Vec<String>) {
     (refusal, found)
 }
 
+/// Asserts what protection and `verify` say of what was planted.
+#[track_caller]
+fn assert_planted(protected: &mut Protected, sql: &str, refused: &str, reported: &str) {
+    let (refusal, found) = planted(protected, sql);
+    assert_contains(&refusal, &format!("\n  {refused}\n"));
+    let reported = format!("audit-altered | {reported}");
+    assert!(found.contains(&reported), "{reported}: {found:?}");
+}
+
 #[test]
 fn protection_refuses_and_verify_reports_what_threadline_did_not_install() {
     let mut protected = Protected::new();
@@ -111,17 +120,8 @@ fn protection_refuses_and_verify_reports_what_threadline_did_not_install() {
         ),
     ];
     for (sql, object) in plants {
-        let (refusal, found) = planted(&mut protected, sql);
-        assert!(
-            refusal.contains(&format!("\n  {object} was not installed by Threadline\n")),
-            "{object}: {refusal}"
-        );
-        assert!(
-            found.contains(&format!(
-                "audit-altered | {object} was not installed by Threadline"
-            )),
-            "{object}: {found:?}"
-        );
+        let said = format!("{object} was not installed by Threadline");
+        assert_planted(&mut protected, sql, &said, &said);
     }
 }
 
@@ -171,16 +171,11 @@ fn protection_refuses_and_verify_reports_what_was_altered() {
             "sequence threadline.entry_ids",
         ),
     ] {
-        let (refusal, found) = planted(&mut protected, sql);
-        assert!(
-            refusal.contains(&format!("\n  {object} is not what Threadline installs\n")),
-            "{object}: {refusal}"
-        );
-        assert!(
-            found.contains(&format!(
-                "audit-altered | {object} is not as it was installed"
-            )),
-            "{object}: {found:?}"
+        assert_planted(
+            &mut protected,
+            sql,
+            &format!("{object} is not what Threadline installs"),
+            &format!("{object} is not as it was installed"),
         );
         // The schema's owner could write here, too.
         let (refusal, found) = planted(
@@ -289,22 +284,15 @@ fn nothing_is_found_in_a_schema_as_it_was_installed() {
         &mut protected.admin,
         "DELETE FROM threadline.installed_code",
     );
-    assert_rows(
-        &mut protected.admin,
-        "SELECT code FROM threadline.audit_drift()",
-        ["audit-unchecked"],
-    );
+    let codes = "SELECT code FROM threadline.audit_drift()";
+    assert_rows(&mut protected.admin, codes, ["audit-unchecked"]);
     // Another major version deparses views differently.
     protected.protect();
     run(
         &mut protected.admin,
         "UPDATE threadline.installed_code SET server_major = 14, shown_digest = 'other'",
     );
-    assert_rows(
-        &mut protected.admin,
-        "SELECT code FROM threadline.audit_drift()",
-        ["audit-unchecked"],
-    );
+    assert_rows(&mut protected.admin, codes, ["audit-unchecked"]);
     protected.protect();
     assert_rows(&mut protected.admin, findings, []);
 }

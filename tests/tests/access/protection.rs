@@ -30,11 +30,7 @@ fn everything_in_the_schema_has_the_one_owner_and_who_asks_for_the_status_sees_i
 fn a_capture_built_for_other_columns_is_no_alteration() {
     let (app, protected) = &mut Protected::with(ITEMS);
     run(app, "ALTER TABLE items ADD more numeric, ADD doc json");
-    let error = protected
-        .protection()
-        .apply(&mut protected.admin)
-        .unwrap_err()
-        .to_string();
+    let error = protected.refusal();
     assert_eq!(
         error,
         "threadline: the columns or keys of some tables changed since their capture functions were built, so the functions cannot be compared with what Threadline writes; rebuild them, and protect the audit again:\n  SELECT threadline.refresh('public.items');"
@@ -70,11 +66,7 @@ fn protecting_again_changes_nothing_and_takes_in_what_came_since() {
         &mut protected.admin,
         "INSERT INTO threadline.schema_versions (version) VALUES (999)",
     );
-    let error = protected
-        .protection()
-        .apply(&mut protected.admin)
-        .unwrap_err()
-        .to_string();
+    let error = protected.refusal();
     assert!(
         error.ends_with("protect it with the program that installed it"),
         "{error}"
@@ -110,31 +102,31 @@ fn a_role_that_could_undo_it_is_refused_with_the_way_out() {
     let mut refusal = |prepare: &str| {
         let _ = diesel::Connection::begin_test_transaction(&mut protected.admin);
         run(&mut protected.admin, prepare);
-        let error = protected
-            .protection()
-            .apply(&mut protected.admin)
-            .unwrap_err()
-            .to_string();
+        let error = protected.refusal();
         run(&mut protected.admin, "ROLLBACK");
         protected.admin = protected.database.connect();
         error.replace(&app, "app").replace(&owner, "owner")
     };
-    assert_eq!(
-        refusal(&format!("ALTER ROLE {app} SUPERUSER")),
-        "threadline: app is a superuser, to whom nothing is forbidden; let the application log in as another role"
-    );
-    assert_eq!(
-        refusal(&format!("ALTER ROLE {app} CREATEROLE")),
-        "threadline: app may create roles, and so make itself the owner: ALTER ROLE app NOCREATEROLE"
-    );
-    assert_eq!(
-        refusal(&format!("GRANT {owner} TO {app}")),
-        "threadline: app is a member of owner: REVOKE owner FROM app"
-    );
-    assert_eq!(
-        refusal(&format!("ALTER ROLE {owner} LOGIN")),
-        "threadline: the owner owner can log in; nobody should: ALTER ROLE owner NOLOGIN"
-    );
+    for (prepare, expected) in [
+        (
+            format!("ALTER ROLE {app} SUPERUSER"),
+            "threadline: app is a superuser, to whom nothing is forbidden; let the application log in as another role",
+        ),
+        (
+            format!("ALTER ROLE {app} CREATEROLE"),
+            "threadline: app may create roles, and so make itself the owner: ALTER ROLE app NOCREATEROLE",
+        ),
+        (
+            format!("GRANT {owner} TO {app}"),
+            "threadline: app is a member of owner: REVOKE owner FROM app",
+        ),
+        (
+            format!("ALTER ROLE {owner} LOGIN"),
+            "threadline: the owner owner can log in; nobody should: ALTER ROLE owner NOLOGIN",
+        ),
+    ] {
+        assert_eq!(refusal(&prepare), expected);
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Redaction against changes that are made to evade it.
 
+use diesel::PgConnection;
 use threadline_tests::{
-    Database, Server, assert_refused, assert_rows, assert_value, rows, run, scratch_dir,
+    Database, Server, assert_refused, assert_rows, assert_value, exchange, rows, run, scratch_dir,
 };
 
 const SECRET: &str = "s3cr3t";
 
 /// Returns everything recorded, as one text; asserts that it lacks the secret.
 #[track_caller]
-fn recorded_without_secret(conn: &mut diesel::PgConnection) -> Vec<String> {
+fn recorded_without_secret(conn: &mut PgConnection) -> Vec<String> {
     let recorded = rows(
         conn,
         "SELECT op, record_key, changed_from, changed_to, row_data FROM threadline.audit_changes ORDER BY id",
@@ -16,6 +17,18 @@ fn recorded_without_secret(conn: &mut diesel::PgConnection) -> Vec<String> {
     assert!(!recorded.join("\n").contains(SECRET), "{recorded:#?}");
     assert!(!recorded.is_empty());
     recorded
+}
+
+const ITEMS: &str = "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
+     SELECT threadline.audit('items', mask => ARRAY['email'])";
+
+/// Creates a database with a transaction whose snapshot is older than a change of the table.
+fn with_snapshot_before(change: &str) -> (Database, PgConnection) {
+    let (database, mut conn) = Database::with(ITEMS);
+    run(&mut conn, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    run(&mut conn, "SELECT 1");
+    run(&mut database.connect(), change);
+    (database, conn)
 }
 
 #[test]
@@ -37,11 +50,8 @@ fn a_column_put_exactly_where_another_was_is_not_taken_for_it() {
 
 #[test]
 fn names_swapped_between_two_writes_of_one_transaction_hide_nothing() {
-    let (_, conn) = &mut Database::with(
-        "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
-         SELECT threadline.audit('items', mask => ARRAY['email']);",
-    );
-    let swap = "ALTER TABLE items RENAME name TO x; ALTER TABLE items RENAME email TO name; ALTER TABLE items RENAME x TO email;";
+    let (_, conn) = &mut Database::with(ITEMS);
+    let swap = exchange("items", "name", "email");
     run(
         conn,
         &format!(
@@ -54,16 +64,8 @@ fn names_swapped_between_two_writes_of_one_transaction_hide_nothing() {
 
 #[test]
 fn an_old_snapshot_does_not_see_names_that_are_gone() {
-    let (database, conn) = &mut Database::with(
-        "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
-         SELECT threadline.audit('items', mask => ARRAY['email']);",
-    );
-    run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ");
-    run(conn, "SELECT 1");
-    run(
-        &mut database.connect(),
-        "BEGIN; ALTER TABLE items RENAME name TO x; ALTER TABLE items RENAME email TO name; ALTER TABLE items RENAME x TO email; COMMIT",
-    );
+    let swap = exchange("items", "name", "email");
+    let (_, conn) = &mut with_snapshot_before(&format!("BEGIN; {swap} COMMIT"));
     run(
         conn,
         &format!("INSERT INTO items (id, name, email) VALUES (1, '{SECRET}', 'x'); COMMIT"),
@@ -286,16 +288,7 @@ fn an_old_snapshot_does_not_see_columns_that_came_or_changed() {
             "INSERT INTO items (id, name, email) VALUES (1, 'a', ARRAY['{}'])",
         ),
     ] {
-        let (database, conn) = &mut Database::with(
-            "CREATE TABLE items (id int PRIMARY KEY, name text, email text);
-             SELECT threadline.audit('items', mask => ARRAY['email']);",
-        );
-        run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ");
-        run(conn, "SELECT 1");
-        run(
-            &mut database.connect(),
-            &format!("ALTER TABLE items {change}"),
-        );
+        let (_, conn) = &mut with_snapshot_before(&format!("ALTER TABLE items {change}"));
         run(conn, &write.replace("{}", SECRET));
         run(conn, "COMMIT");
         assert_eq!(recorded_without_secret(conn).len(), 1, "{change}");

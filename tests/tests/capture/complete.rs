@@ -29,6 +29,12 @@ fn recorded_of(write: &str) -> Vec<String> {
     recorded(conn).split_off(2)
 }
 
+/// For statements whose changes come in an order of their own.
+fn sorted(mut changes: Vec<String>) -> Vec<String> {
+    changes.sort();
+    changes
+}
+
 #[test]
 fn writes_that_return_rows() {
     assert_eq!(
@@ -47,16 +53,15 @@ fn writes_that_return_rows() {
 
 #[test]
 fn writes_of_one_statement_are_all_recorded() {
-    let mut of_statement = recorded_of(
+    let of_statement = recorded_of(
         "WITH gone AS (DELETE FROM items WHERE id = 1 RETURNING *),
               renamed AS (UPDATE items SET name = 'x' WHERE id = 2 RETURNING *),
               first AS (INSERT INTO items SELECT id + 10, name FROM gone RETURNING *),
               second AS (INSERT INTO items SELECT id + 20, name FROM renamed RETURNING *)
          SELECT FROM first, second",
     );
-    of_statement.sort();
     assert_eq!(
-        of_statement,
+        sorted(of_statement),
         [
             r#"D items 1 | {"id": 1, "name": "a"}"#,
             r#"I items 11 | {"id": 11, "name": "a"}"#,
@@ -69,13 +74,12 @@ fn writes_of_one_statement_are_all_recorded() {
 #[test]
 fn upserts_are_recorded_as_inserts_and_updates() {
     assert!(recorded_of("INSERT INTO items VALUES (1, 'x') ON CONFLICT DO NOTHING").is_empty());
-    let mut upserts = recorded_of(
+    let upserts = recorded_of(
         "INSERT INTO items VALUES (1, 'x'), (3, 'c'), (2, 'b')
          ON CONFLICT (id) DO UPDATE SET name = excluded.name",
     );
-    upserts.sort();
     assert_eq!(
-        upserts,
+        sorted(upserts),
         [
             r#"I items 3 | {"id": 3, "name": "c"}"#,
             r#"U items 1 | {"name": "x"}"#
@@ -85,15 +89,14 @@ fn upserts_are_recorded_as_inserts_and_updates() {
 
 #[test]
 fn merge_records_each_insert_update_and_delete() {
-    let mut merged = recorded_of(
+    let merged = recorded_of(
         "MERGE INTO items AS i USING (VALUES (1, 'x'), (2, NULL), (3, 'c')) AS s (id, name) ON i.id = s.id
          WHEN MATCHED AND s.name IS NULL THEN DELETE
          WHEN MATCHED THEN UPDATE SET name = s.name
          WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.name)",
     );
-    merged.sort();
     assert_eq!(
-        merged,
+        sorted(merged),
         [
             r#"D items 2 | {"id": 2, "name": "b"}"#,
             r#"I items 3 | {"id": 3, "name": "c"}"#,
@@ -139,10 +142,8 @@ fn truncate_of_several_tables_records_the_rows_of_each() {
          TRUNCATE threadline.journal, threadline.ledger_changes;
          TRUNCATE items, others CASCADE",
     );
-    let mut truncated = recorded(conn);
-    truncated.sort();
     assert_eq!(
-        truncated,
+        sorted(recorded(conn)),
         [
             r#"T items 1 | {"id": 1}"#,
             r#"T items 2 | {"id": 2}"#,
@@ -212,10 +213,8 @@ fn cascades_of_foreign_keys_are_recorded() {
          TRUNCATE threadline.journal, threadline.ledger_changes;
          UPDATE items SET id = 20 WHERE id = 2; DELETE FROM items WHERE id = 1",
     );
-    let mut done = recorded(conn);
-    done.sort();
     assert_eq!(
-        done,
+        sorted(recorded(conn)),
         [
             r#"D items 1 | {"id": 1}"#,
             r#"D parts 7 | {"id": 7, "item": 1}"#,
@@ -301,10 +300,8 @@ fn triggers_before_and_after_also_on_other_tables() {
          SELECT threadline.audit('items'), threadline.audit('log');
          INSERT INTO items VALUES (1, 'a'); DELETE FROM items",
     );
-    let mut done = recorded(conn);
-    done.sort();
     assert_eq!(
-        done,
+        sorted(recorded(conn)),
         [
             r#"I items 1 | {"id": 1, "name": "A"}"#,
             r#"I log 1 | {"id": 1, "name": "A"}"#,
@@ -398,10 +395,8 @@ fn an_audited_table_that_becomes_a_partition_of_an_audited_one() {
          EXECUTE written (2); INSERT INTO all_items VALUES (3, 'c');
          SELECT threadline.unaudit('items'); EXECUTE written (4); INSERT INTO all_items VALUES (5, 'e')",
     );
-    let mut recorded = recorded(conn);
-    recorded.sort();
     assert_eq!(
-        recorded,
+        sorted(recorded(conn)),
         [
             r#"I all_items 2 | {"id": 2, "name": "a"}"#,
             r#"I all_items 3 | {"id": 3, "name": "c"}"#,

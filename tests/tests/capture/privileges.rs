@@ -1,34 +1,23 @@
 //! Capture runs as the owner of the audit schema, for every writer.
 
 use diesel::prelude::*;
-use threadline_tests::{Database, assert_rows, assert_value, run};
+use threadline_tests::{Database, Role, assert_rows, assert_value, run};
 
-/// Runs a test with a role of the application, with a name of its own: roles belong to
-/// the whole server.
-fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &str)) {
-    let database = Database::new();
-    let role = format!("{}_app", database.name());
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE ROLE {role};
-             CREATE TABLE items (id int PRIMARY KEY, name text);
-             SELECT threadline.audit('items');
-             GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON items TO {role};"
-        ),
+/// Runs a test with a role of the application.
+fn with_role(test: impl FnOnce(&Database, &mut PgConnection, &Role<'_>)) {
+    let (database, conn) = &mut Database::with(
+        "CREATE TABLE items (id int PRIMARY KEY, name text); SELECT threadline.audit('items')",
     );
-    test(&database, conn, &role);
-    run(
-        conn,
-        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
-    );
+    let role = &database.role("app");
+    let right = "GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON items TO";
+    run(conn, &format!("{right} {role}"));
+    test(database, conn, role);
 }
 
 #[test]
 fn the_application_needs_no_right_on_the_audit_and_has_none() {
     with_role(|_, conn, role| {
-        run(conn, &format!("SET SESSION AUTHORIZATION {role}"));
+        role.enter(conn);
         run(
             conn,
             "INSERT INTO items VALUES (1, 'a'); UPDATE items SET name = 'b'; DELETE FROM items;
@@ -62,7 +51,7 @@ fn the_application_needs_no_right_on_the_audit_and_has_none() {
         assert_rows(
             conn,
             "SELECT DISTINCT session_user_name FROM threadline.audit_transactions",
-            [role],
+            [&role.to_string()],
         );
         assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "5");
     });

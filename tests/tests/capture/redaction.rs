@@ -1,6 +1,8 @@
 //! No change of the table reveals a secret.
 
-use threadline_tests::{Database, assert_refused, assert_rows, assert_value, rows, run, value};
+use threadline_tests::{
+    Database, assert_refused, assert_rows, assert_value, exchange, rows, run, value,
+};
 
 /// Searched for in the whole database.
 const SECRET: &str = "s3cr3t";
@@ -142,8 +144,10 @@ fn columns_that_swap_names_do_not_swap_their_protection() {
     let (database, conn) = &mut secret_table();
     run(
         conn,
-        "BEGIN; ALTER TABLE users RENAME name TO x; ALTER TABLE users RENAME password_hash TO name;
-         ALTER TABLE users RENAME x TO password_hash; COMMIT",
+        &format!(
+            "BEGIN; {} COMMIT",
+            exchange("users", "name", "password_hash")
+        ),
     );
     run(
         conn,

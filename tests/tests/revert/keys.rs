@@ -1,5 +1,6 @@
 //! Keys that changed, keys of several columns, tables with unusual names.
 
+use diesel::PgConnection;
 use threadline_tests::{Database, run};
 
 use super::common::{refusal, state, there_and_back, transaction};
@@ -22,16 +23,21 @@ fn keys_go_back_one_by_one_and_in_bulk() {
     }
 }
 
+/// Creates seats whose key is checked at the end of a statement or of the transaction.
+fn deferrable(initially: &str, rows: &str) -> (Database, PgConnection) {
+    Database::with(&format!(
+        "CREATE TABLE seats (no int PRIMARY KEY DEFERRABLE INITIALLY {initially}, who text);
+         SELECT threadline.audit('seats'); INSERT INTO seats {rows}"
+    ))
+}
+
 #[test]
 fn keys_shifted_in_one_statement_go_back() {
-    for constraint in [
-        "DEFERRABLE INITIALLY IMMEDIATE",
-        "DEFERRABLE INITIALLY DEFERRED",
-    ] {
-        let (_, conn) = &mut Database::with(&format!(
-                "CREATE TABLE seats (no int PRIMARY KEY {constraint}, who text); SELECT threadline.audit('seats');
-                 INSERT INTO seats SELECT i, 'who ' || i FROM generate_series(1, 300) AS i"
-            ));
+    for initially in ["IMMEDIATE", "DEFERRED"] {
+        let (_, conn) = &mut deferrable(
+            initially,
+            "SELECT i, 'who ' || i FROM generate_series(1, 300) AS i",
+        );
         there_and_back(conn, &["seats"], "UPDATE seats SET no = no + 1");
         there_and_back(
             conn,
@@ -43,14 +49,8 @@ fn keys_shifted_in_one_statement_go_back() {
 
 #[test]
 fn keys_exchanged_in_one_statement_go_back_or_are_refused() {
-    for constraint in [
-        "DEFERRABLE INITIALLY IMMEDIATE",
-        "DEFERRABLE INITIALLY DEFERRED",
-    ] {
-        let (_, conn) = &mut Database::with(&format!(
-                "CREATE TABLE seats (no int PRIMARY KEY {constraint}, who text); SELECT threadline.audit('seats');
-                 INSERT INTO seats VALUES (1, 'a'), (2, 'b'), (3, 'c')"
-            ));
+    for initially in ["IMMEDIATE", "DEFERRED"] {
+        let (_, conn) = &mut deferrable(initially, "VALUES (1, 'a'), (2, 'b'), (3, 'c')");
         let mistake = transaction(conn, "UPDATE seats SET no = 3 - no WHERE no < 3");
         assert_eq!(state(conn, &["seats"]), "seats\n(1,b)\n(2,a)\n(3,c)\n");
         insta::allow_duplicates! {

@@ -10,31 +10,17 @@ const MISTAKE: &str = "UPDATE notes SET body = 'x' WHERE id = 3; DELETE FROM not
 
 /// Opens a session of a role that may write the tables and read the audit.
 fn with_role(rights: &str, test: impl FnOnce(&Database, &mut PgConnection)) {
-    let database = Database::new();
-    let role = format!("{}_reverts", database.name());
-    let conn = &mut database.connect();
-    run(
-        conn,
-        &format!(
-            "CREATE ROLE {role};
-             CREATE TABLE notes (id int PRIMARY KEY, body text);
-             CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
-             SELECT threadline.audit('notes'), threadline.audit('tags');
-             INSERT INTO notes VALUES (1, 'one'), (2, 'two'), (3, 'three');
-             INSERT INTO tags VALUES (1, 1), (2, 2);
-             GRANT USAGE ON SCHEMA threadline TO {role};
-             GRANT SELECT ON ALL TABLES IN SCHEMA threadline TO {role};
-             GRANT {rights} ON notes, tags TO {role};"
-        ),
+    let (database, conn) = &mut Database::with(
+        "CREATE TABLE notes (id int PRIMARY KEY, body text);
+         CREATE TABLE tags (id int PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE);
+         SELECT threadline.audit('notes'), threadline.audit('tags');
+         INSERT INTO notes VALUES (1, 'one'), (2, 'two'), (3, 'three');
+         INSERT INTO tags VALUES (1, 1), (2, 2);",
     );
-    test(&database, {
-        run(conn, &format!("SET SESSION AUTHORIZATION {role}"));
-        conn
-    });
-    run(
-        conn,
-        &format!("RESET SESSION AUTHORIZATION; DROP OWNED BY {role}; DROP ROLE {role}"),
-    );
+    let role = database.reader("reverts");
+    run(conn, &format!("GRANT {rights} ON notes, tags TO {role}"));
+    role.enter(conn);
+    test(database, conn);
 }
 
 #[test]

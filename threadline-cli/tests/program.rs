@@ -22,8 +22,9 @@ mod reverting;
 mod terminal;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
+use diesel::PgConnection;
 use threadline_tests::{Database, run, scratch_dir};
 
 /// The result of a run of the program.
@@ -65,6 +66,25 @@ impl Place {
         std::fs::write(self.dir.join("threadline.toml"), text).unwrap();
     }
 
+    /// Returns the place with a connection to its database.
+    fn connected(self) -> (Self, PgConnection) {
+        let conn = self.database.connect();
+        (self, conn)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.dir, Some(&self.database.url()), arguments)
+    }
+
+    /// Starts the program.
+    fn spawned(&self, arguments: &[&str], output: fn() -> Stdio) -> Child {
+        self.command(arguments)
+            .stdout(output())
+            .stderr(output())
+            .spawn()
+            .unwrap()
+    }
+
     fn run(&self, arguments: &[&str]) -> Run {
         let url = self.database.url();
         run_in(&self.dir, Some(&url), arguments)
@@ -87,7 +107,7 @@ impl Place {
     }
 }
 
-fn run_in(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Run {
+fn command(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_threadline"));
     command
         .args(arguments)
@@ -98,7 +118,11 @@ fn run_in(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Run {
     if let Some(url) = url {
         command.env("DATABASE_URL", url);
     }
-    let output = command.output().unwrap();
+    command
+}
+
+fn run_in(dir: &Path, url: Option<&str>, arguments: &[&str]) -> Run {
+    let output = command(dir, url, arguments).output().unwrap();
     Run {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -4,8 +4,7 @@ use super::Place;
 
 #[test]
 fn an_erasure_says_whose_texts_it_leaves_and_reading_unmasked_values_has_a_source() {
-    let place = Place::with_members();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut Place::with_members().connected();
     run(
         conn,
         r#"BEGIN;

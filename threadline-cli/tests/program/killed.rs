@@ -1,4 +1,4 @@
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,7 @@ fn stored(conn: &mut PgConnection) -> (usize, usize, usize) {
 /// kill -9 of the program; the server goes on, and ends the batch or not.
 #[test]
 fn an_erasure_whose_program_is_killed_is_finished_by_another_run() {
-    let place = Place::with_members();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut Place::with_members().connected();
     run(
         conn,
         &format!(
@@ -55,14 +54,7 @@ fn an_erasure_whose_program_is_killed_is_finished_by_another_run() {
         } else {
             &["erase", "--unfinished"]
         };
-        let mut program = Command::new(env!("CARGO_BIN_EXE_threadline"))
-            .args(erase)
-            .current_dir(&place.dir)
-            .env("DATABASE_URL", place.database.url())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut program = place.spawned(erase, Stdio::null);
         // In the middle: after the next batch, or at its end.
         let begun = Instant::now();
         while stored(conn).2 == before && program.try_wait().unwrap().is_none() {

@@ -6,8 +6,7 @@ use super::Place;
 
 #[test]
 fn a_history_names_the_primary_key_of_before_and_the_truncate_that_is_not_in_it() {
-    let place = Place::new();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut Place::new().connected();
     // No insertion of the third row is on record.
     run(
         conn,

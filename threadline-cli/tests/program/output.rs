@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use diesel::PgConnection;
 use threadline_tests::{assert_contains, run, value};
@@ -51,8 +51,7 @@ fn fill(conn: &mut PgConnection) {
 /// Sessions get settings from roles, databases and environments.
 #[test]
 fn answers_do_not_depend_on_the_settings_of_the_session() {
-    let place = place();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut place().connected();
     let at = value(
         conn,
         "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
@@ -90,10 +89,8 @@ fn answers_do_not_depend_on_the_settings_of_the_session() {
          -c row_security=off -c default_transaction_isolation=serializable -c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan",
     ];
     let answer = |settings: &str, arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_threadline"))
-            .args(arguments)
-            .current_dir(&place.dir)
-            .env("DATABASE_URL", place.database.url())
+        let output = place
+            .command(arguments)
             .env("PGOPTIONS", settings)
             .output()
             .unwrap();
@@ -136,10 +133,8 @@ fn output_that_cannot_be_stored_is_an_error() {
         &["status"],
         &["work", "--once"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_threadline"))
-            .args(arguments)
-            .current_dir(&place.dir)
-            .env("DATABASE_URL", place.database.url())
+        let output = place
+            .command(arguments)
             .stdout(File::options().write(true).open("/dev/full").unwrap())
             .output()
             .unwrap();
@@ -158,8 +153,7 @@ fn output_that_cannot_be_stored_is_an_error() {
 /// As `head` and `less` do. Nothing waits for the end of the output.
 #[test]
 fn a_reader_that_reads_no_further_is_no_error() {
-    let place = place();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut place().connected();
     run(
         conn,
         "INSERT INTO members SELECT n, repeat('x', 100) FROM generate_series(100, 9000) AS n",
@@ -172,14 +166,7 @@ fn a_reader_that_reads_no_further_is_no_error() {
         &["refresh", "members", "members", "members"],
         &["purge", "--dry-run"],
     ] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_threadline"))
-            .args(arguments)
-            .current_dir(&place.dir)
-            .env("DATABASE_URL", place.database.url())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut program = place.spawned(arguments, Stdio::piped);
         let mut line = String::new();
         BufReader::with_capacity(1, program.stdout.take().unwrap())
             .read_line(&mut line)
@@ -208,8 +195,7 @@ fn a_page_of_nothing_is_refused_because_it_looks_as_if_nothing_matched() {
 /// psql prints instants in the time zone of its session.
 #[test]
 fn an_instant_is_taken_as_psql_prints_it() {
-    let place = place();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut place().connected();
     for zone in ["UTC", "Asia/Kathmandu", "America/New_York"] {
         run(conn, &format!("SET timezone = '{zone}'"));
         for at in ["max(captured_at)", "date_trunc('second', max(captured_at))"] {
@@ -226,8 +212,7 @@ fn an_instant_is_taken_as_psql_prints_it() {
 /// The text of a reason, a key or a name is another's.
 #[test]
 fn texts_of_others_do_not_reach_the_terminal_raw() {
-    let place = place();
-    let conn = &mut place.database.connect();
+    let (place, conn) = &mut place().connected();
     run(
         conn,
         "INSERT INTO members VALUES (3, 'x', NULL); SELECT threadline.post()",

@@ -137,6 +137,17 @@ fn with_invoices() -> Database {
     database
 }
 
+/// Adds customers with a range of ids.
+fn with_customers(ids: std::ops::Range<i32>) -> Database {
+    let (database, mut conn) = with_invoices().connected();
+    let (from, to) = (ids.start, ids.end - 1);
+    let sql = format!(
+        "INSERT INTO customers SELECT n, 'C', NULL FROM generate_series({from}, {to}) AS n"
+    );
+    written(&mut conn, "user:7", "web", &sql);
+    database
+}
+
 /// Runs a statement under an actor.
 fn written(conn: &mut diesel::PgConnection, actor: &str, source: &str, sql: &str) {
     use threadline::AuditContext;

@@ -1,5 +1,6 @@
 //! Attacks on the explorer.
 
+use super::taking_away::form;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,13 +96,9 @@ async fn headers_that_a_client_makes_up_change_nothing() {
 async fn a_form_that_is_too_large_is_refused() {
     let database = with_invoices();
     let router = mounted(&database, operator().allow_revert());
-    let request = Request::post("/audit/revert")
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Body::from(format!(
-            "transaction=1&step=preview&reason={}",
-            "x".repeat(100_000)
-        )));
-    let answer = send(&router, request.unwrap()).await;
+    let reason = "x".repeat(100_000);
+    let fields = format!("transaction=1&step=preview&reason={reason}");
+    let answer = send(&router, form("/audit/revert", &fields)).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 }
 

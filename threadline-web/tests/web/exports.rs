@@ -8,6 +8,7 @@ use threadline::{Scope, TableScope};
 use threadline_tests::{assert_contains, assert_contains_all, assert_rows, rows};
 use threadline_web::Exports;
 
+use super::taking_away::KINDS;
 use super::*;
 
 /// Every export runs in the background.
@@ -126,11 +127,7 @@ async fn a_file_has_what_a_streamed_export_has() {
         let viewer = Viewer::with(access);
         let streams = viewer.mounted(&database, Exports::new());
         let background = viewer.mounted(&database, all_in_background());
-        for (format, kind) in [
-            ("csv", "text/csv; charset=utf-8"),
-            ("json", "application/json"),
-            ("ndjson", "application/x-ndjson"),
-        ] {
+        for (format, kind) in KINDS {
             let fields = format!("q=table%3Ainvoices&format={format}");
             let streamed = send(&streams, form("export", &fields)).await;
             let id = begun(&background, &fields).await;

@@ -156,9 +156,7 @@ async fn masks_and_scopes_hold_in_a_report() {
 
 #[tokio::test]
 async fn a_report_of_many_changes_says_that_it_is_truncated() {
-    let (database, conn) = &mut with_invoices().connected();
-    let sql = "INSERT INTO customers SELECT n, 'C', NULL FROM generate_series(1000, 2200) AS n";
-    written(conn, "user:7", "web", sql);
+    let database = with_customers(1000..2201);
     let router = mounted(&database, operator().allow_export());
     let document = report(&router, "q=").await;
     let contents = &document["contents"];
@@ -177,7 +175,7 @@ async fn a_report_of_many_changes_says_that_it_is_truncated() {
 
     // And by its size: 20 values of a megabyte.
     let sql = "INSERT INTO customers SELECT n, repeat('x', 1000000), NULL FROM generate_series(3000, 3019) AS n";
-    written(conn, "user:7", "web", sql);
+    written(&mut database.connect(), "user:7", "web", sql);
     let document = report(&router, "q=").await;
     let included = document["contents"]["included"].as_u64().unwrap();
     assert!((1..20).contains(&included), "{included}");

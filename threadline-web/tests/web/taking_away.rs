@@ -3,7 +3,7 @@
 use super::*;
 use threadline_tests::{assert_contains, assert_contains_all, rows};
 
-fn form(path: &str, fields: &str) -> Request<Body> {
+pub(super) fn form(path: &str, fields: &str) -> Request<Body> {
     Request::post(path)
         .header("content-type", "application/x-www-form-urlencoded")
         .header("sec-fetch-site", "same-origin")
@@ -11,17 +11,20 @@ fn form(path: &str, fields: &str) -> Request<Body> {
         .unwrap()
 }
 
+/// The formats of an export, with the types of their files.
+pub(super) const KINDS: [(&str, &str); 3] = [
+    ("csv", "text/csv; charset=utf-8"),
+    ("json", "application/json"),
+    ("ndjson", "application/x-ndjson"),
+];
+
 #[tokio::test]
 async fn an_export_has_what_the_search_finds_and_is_recorded() {
     let database = with_invoices();
     let router = mounted(&database, operator().allow_export());
     let page = shown(get(&router, "/audit/export?q=table%3Ainvoices").await);
     assert_contains(&page, "5 changes");
-    for (format, kind) in [
-        ("csv", "text/csv; charset=utf-8"),
-        ("json", "application/json"),
-        ("ndjson", "application/x-ndjson"),
-    ] {
+    for (format, kind) in KINDS {
         let fields = format!("q=table%3Ainvoices&format={format}");
         let answer = send(&router, form("/audit/export", &fields)).await;
         assert_eq!(answer.status, StatusCode::OK);
@@ -41,9 +44,7 @@ async fn an_export_has_what_the_search_finds_and_is_recorded() {
 
 #[tokio::test]
 async fn a_long_export_comes_whole_and_in_order() {
-    let (database, conn) = &mut with_invoices().connected();
-    let sql = "INSERT INTO customers SELECT n, 'C', NULL FROM generate_series(1000, 3000) AS n";
-    written(conn, "user:7", "web", sql);
+    let database = with_customers(1000..3001);
     let router = mounted(&database, operator().allow_export());
     let answer = send(&router, form("/audit/export", "q=&format=ndjson")).await;
     let lines: Vec<serde_json::Value> = answer

@@ -82,11 +82,9 @@ const GRACE: &str = "token-of-grace";
 async fn the_readme_shows_what_is_answered() {
     let (_database, service) = start(0).await;
     for call in calls(include_str!("../README.md")) {
-        let body = serde_json::from_str(&call.body).unwrap_or_default();
         let method = call.method.parse().unwrap();
-        let request = request(method, &call.path, call.token.as_deref(), &body);
-        let (_, answer) = send(&service, request).await;
-        assert_eq!(call.printed(answer), call.shown(), "{call:?}");
+        let request = request(method, &call.path, call.token.as_deref(), &call.json());
+        call.assert_answered(send(&service, request).await.1);
     }
 }
 

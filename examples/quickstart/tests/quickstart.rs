@@ -50,6 +50,13 @@ fn quickstart(database: &Database) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Returns a database in which the program has run.
+fn after_quickstart() -> Database {
+    let database = Database::empty();
+    quickstart(&database);
+    database
+}
+
 fn audit(database: &Database, arguments: &[&str]) -> (bool, String, String) {
     let output = program(env!("CARGO_BIN_EXE_audit"), database, arguments);
     (

@@ -143,10 +143,8 @@ async fn writes_of_a_response_while_it_is_sent_are_recorded_under_its_user() {
 async fn the_readme_shows_what_is_answered() {
     let (_database, service) = start();
     for call in calls(include_str!("../../README.md")) {
-        let body = serde_json::from_str(&call.body).unwrap_or_default();
         let method = call.method.parse().unwrap();
-        let request = request(method, &call.path, call.token.as_deref(), &body);
-        let (_, answer) = send(&service, request).await;
-        assert_eq!(call.printed(answer), call.shown(), "{call:?}");
+        let request = request(method, &call.path, call.token.as_deref(), &call.json());
+        call.assert_answered(send(&service, request).await.1);
     }
 }

@@ -1,13 +1,12 @@
 //! The commands of the guide "Erasing a person".
 
-use threadline_tests::{Database, assert_contains, run, scratch_dir, value};
+use threadline_tests::{assert_contains, run, scratch_dir, value};
 
-use super::{audit, done, quickstart};
+use super::{after_quickstart, audit, done};
 
 #[test]
 fn a_member_is_erased_listed_erased_again_and_exported() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let conn = &mut database.connect();
     let erase = [
         "erase",

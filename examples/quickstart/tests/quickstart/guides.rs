@@ -5,7 +5,7 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use threadline_tests::{Database, assert_rows, assert_value, rows, run, scratch_dir, value};
 
-use super::{audit, quickstart};
+use super::{after_quickstart, audit};
 
 const PRODUCTION: &str =
     include_str!("../../../../threadline/src/docs/running_it_in_production.md");
@@ -109,8 +109,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let database = Database::empty();
-        quickstart(&database);
+        let database = after_quickstart();
         let mut conn = database.connect();
         for role in ["club", "loader", "janitor", "legal", "privacy"] {
             run(

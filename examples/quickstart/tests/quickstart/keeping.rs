@@ -1,13 +1,12 @@
 //! The commands of the guide "Keeping it for years".
 
-use threadline_tests::{Database, assert_contains, run, value};
+use threadline_tests::{assert_contains, run, value};
 
-use super::{audit, done, quickstart};
+use super::{after_quickstart, audit, done};
 
 #[test]
 fn changes_beyond_their_retention_are_purged_unless_they_are_held() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     assert_eq!(
         done(&database, &["purge", "--dry-run"]),
         "Everything is kept: no policy sets a retention period.\n"

@@ -1,13 +1,12 @@
 //! The audit gets an owner of its own.
 
-use threadline_tests::{Database, assert_contains, assert_value, run, value};
+use threadline_tests::{assert_contains, assert_value, run, value};
 
-use super::{audit, quickstart};
+use super::{after_quickstart, audit};
 
 #[test]
 fn one_command_takes_the_audit_out_of_the_applications_hands() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let conn = &mut database.connect();
     let role = |name: &str| format!("{}_{name}", database.name());
     let [owner, app, auditor] = ["owner", "app", "auditor"].map(role);

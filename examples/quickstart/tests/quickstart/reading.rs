@@ -6,7 +6,7 @@ use threadline_tests::{
     Database, assert_contains, assert_contains_all, assert_rows, rows, run, scratch_dir,
 };
 
-use crate::{audit, quickstart};
+use crate::{after_quickstart, audit};
 
 fn answer(database: &Database, arguments: &[&str]) -> String {
     let (found, said, error) = audit(database, arguments);
@@ -21,8 +21,7 @@ fn json(database: &Database, arguments: &[&str]) -> Value {
 
 #[test]
 fn a_timeline_takes_every_filter_and_goes_on_where_it_ended() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let by_grace = answer(&database, &["timeline", "--actor", "admin:grace"]);
     assert_contains(&by_grace, "role  member -> treasurer\n");
     assert_contains(
@@ -73,8 +72,7 @@ fn a_timeline_takes_every_filter_and_goes_on_where_it_ended() {
 
 #[test]
 fn actions_are_read_also_where_nothing_changed() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let refused = Action::new("session.opened")
         .actor(ActorRef::anonymous())
         .failed()
@@ -114,8 +112,7 @@ fn actions_are_read_also_where_nothing_changed() {
 
 #[test]
 fn a_filter_that_cannot_be_says_why() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     for (arguments, expected) in [
         (
             &["--table", "memberz"][..],
@@ -143,8 +140,7 @@ fn a_filter_that_cannot_be_says_why() {
 
 #[test]
 fn an_empty_answer_says_which_it_is() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     run(
         &mut database.connect(),
         "CREATE TABLE plain (id int PRIMARY KEY);
@@ -200,8 +196,7 @@ fn an_empty_answer_says_which_it_is() {
 
 #[test]
 fn a_record_and_a_table_as_they_were() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let history = json(&database, &["history", "members", "1"]);
     // Newest first: the deletion, the appointment, the recovery, the new name.
     let appointed = &history["entries"][1];
@@ -253,8 +248,7 @@ fn a_record_and_a_table_as_they_were() {
 
 #[test]
 fn blame_names_who_gave_each_column_its_value() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let blame = answer(&database, &["blame", "members", "1"]);
     let role = blame
         .lines()
@@ -277,8 +271,7 @@ fn blame_names_who_gave_each_column_its_value() {
 
 #[test]
 fn an_export_goes_to_a_file_or_a_pipe() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let file = scratch_dir().join("members.ndjson");
     let path = file.display().to_string();
     let (done, said, error) = audit(
@@ -310,8 +303,7 @@ fn an_export_goes_to_a_file_or_a_pipe() {
 
 #[test]
 fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     run(
         &mut database.connect(),
         "SELECT threadline.audit('members', mask => ARRAY['email', 'name'], exclude => ARRAY['password_hash'])",
@@ -354,8 +346,7 @@ fn a_value_masked_since_is_shown_for_a_reason_that_is_recorded() {
 
 #[test]
 fn a_summary_counts_by_day_table_operation_and_actor() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let count = answer(&database, &["timeline", "--count"]);
     let all = json(&database, &["summary"]);
     assert_eq!(all["changes"].to_string(), count.trim());
@@ -392,8 +383,7 @@ fn a_summary_counts_by_day_table_operation_and_actor() {
 
 #[test]
 fn a_history_takes_the_rows_that_referred_to_the_record() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let alone = answer(&database, &["history", "members", "1"]);
     assert!(!alone.contains("payments"), "{alone}");
     for with in ["payments", "payments.member_id"] {
@@ -453,8 +443,7 @@ fn a_history_takes_the_rows_that_referred_to_the_record() {
 
 #[test]
 fn a_count_and_an_export_say_what_they_leave_out() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     let conn = &mut database.connect();
     let (_, _, said) = audit(&database, &["timeline", "--count"]);
     assert_eq!(said, "");

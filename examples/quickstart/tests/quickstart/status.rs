@@ -19,6 +19,13 @@ fn json(database: &Database) -> (Option<i32>, Value) {
     (code, serde_json::from_str(&shown).unwrap())
 }
 
+#[track_caller]
+fn assert_shown(database: &Database, expected: i32, part: &str) {
+    let (code, shown) = status(database, &[]);
+    assert_eq!(code, Some(expected), "{shown}");
+    assert_contains(&shown, part);
+}
+
 #[test]
 fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
     let database = Database::empty();
@@ -35,10 +42,9 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
 
     let conn = &mut database.connect();
     run(conn, "ALTER TABLE payments ADD city text");
-    let (code, shown) = status(&database, &[]);
-    assert_eq!(code, Some(0));
-    assert_contains(
-        &shown,
+    assert_shown(
+        &database,
+        0,
         "\"payments\"   audited; it has new columns, which are recorded\n",
     );
 
@@ -47,10 +53,9 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
     assert_eq!(code, Some(1));
     assert_eq!(found["findings"][0]["code"], "trigger-disabled");
     assert_eq!(found["findings"][0]["severity"], "error");
-    let (code, shown) = status(&database, &[]);
-    assert_eq!(code, Some(1));
-    assert_contains(
-        &shown,
+    assert_shown(
+        &database,
+        1,
         "\"members\"    its triggers are missing, switched off or altered; see `verify`\n",
     );
 
@@ -60,15 +65,12 @@ fn its_exit_status_tells_healthy_from_unhealthy_and_from_unknown() {
         "ALTER TABLE members ENABLE ALWAYS TRIGGER \"!threadline_capture_1\"; ALTER TABLE members ENABLE ALWAYS TRIGGER \"!threadline_truncate_1\";
          CREATE TABLE notes (id int PRIMARY KEY); SELECT threadline.audit('notes'); ALTER TABLE notes DISABLE TRIGGER ALL",
     );
-    let (code, shown) = status(&database, &[]);
-    assert_eq!(code, Some(1));
-    assert_contains(&shown, "error    trigger-disabled  public.notes: ");
+    assert_shown(&database, 1, "error    trigger-disabled  public.notes: ");
 
     run(conn, "UPDATE threadline.schema_versions SET version = 0");
-    let (code, shown) = status(&database, &[]);
-    assert_eq!(code, Some(1));
-    assert_contains(
-        &shown,
+    assert_shown(
+        &database,
+        1,
         "\"members\"    unknown, as the audit schema is behind; generate and run migrations\n",
     );
 }

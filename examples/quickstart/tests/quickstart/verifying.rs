@@ -2,7 +2,7 @@
 
 use threadline_tests::{Database, assert_contains, run};
 
-use super::{program, quickstart};
+use super::{after_quickstart, program, quickstart};
 
 fn verify(database: &Database, arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<_> = ["verify"].iter().chain(arguments).copied().collect();
@@ -65,8 +65,7 @@ info     table-unaudited  public.notes: nothing of it is recorded
 
 #[test]
 fn a_large_ledger_is_verified_in_steps_that_go_on_where_they_were_stopped() {
-    let database = Database::empty();
-    quickstart(&database);
+    let database = after_quickstart();
     run(&mut database.connect(), "SELECT threadline.post()");
     let (status, shown, error) = verify(&database, &["--steps", "1"]);
     assert_eq!(status, Some(0), "{error}");

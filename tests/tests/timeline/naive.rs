@@ -12,46 +12,63 @@ use threadline_tests::value;
 
 use crate::criterion::{Criterion, Id, Table};
 
+/// The ids of a transaction or an action.
+#[derive(Debug, Deserialize)]
+struct Ids {
+    request_id: Option<String>,
+    correlation_id: Option<String>,
+    job_id: Option<String>,
+}
+
+impl Ids {
+    fn has(&self, id: &Id, value: &str) -> bool {
+        let own = match id {
+            Id::Request => &self.request_id,
+            Id::Correlation => &self.correlation_id,
+            Id::Job => &self.job_id,
+        };
+        own.as_deref() == Some(value)
+    }
+}
+
 /// A change with its transaction. Texts are members as PostgreSQL writes them.
 #[derive(Debug, Deserialize)]
 pub struct Change {
-    pub(crate) id: i64,
-    pub(crate) transaction_id: i64,
-    pub(crate) captured_at: DateTime<Utc>,
-    pub(crate) schema_name: Option<String>,
-    pub(crate) table_name: Option<String>,
-    pub(crate) op: String,
-    pub(crate) statement: Option<i32>,
-    pub(crate) key: Option<Vec<String>>,
-    pub(crate) previous_key: Option<Vec<String>>,
-    pub(crate) changed_from: Value,
-    pub(crate) changed_from_texts: Value,
-    pub(crate) changed_to: Value,
-    pub(crate) changed_to_texts: Value,
-    pub(crate) row_data: Value,
-    pub(crate) row_data_texts: Value,
-    pub(crate) key_columns: Option<Vec<String>>,
-    pub(crate) session_user_name: Option<String>,
-    pub(crate) actor_type: Option<String>,
-    pub(crate) actor_id: Option<String>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) correlation_id: Option<String>,
-    pub(crate) job_id: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) meta: Value,
-    pub(crate) meta_texts: Value,
+    pub id: i64,
+    pub transaction_id: i64,
+    pub captured_at: DateTime<Utc>,
+    pub schema_name: Option<String>,
+    pub table_name: Option<String>,
+    pub op: String,
+    pub statement: Option<i32>,
+    pub key: Option<Vec<String>>,
+    pub previous_key: Option<Vec<String>>,
+    pub changed_from: Value,
+    pub changed_from_texts: Value,
+    pub changed_to: Value,
+    pub changed_to_texts: Value,
+    pub row_data: Value,
+    pub row_data_texts: Value,
+    pub key_columns: Option<Vec<String>>,
+    pub session_user_name: Option<String>,
+    pub actor_type: Option<String>,
+    pub actor_id: Option<String>,
+    #[serde(flatten)]
+    ids: Ids,
+    pub source: Option<String>,
+    pub meta: Value,
+    pub meta_texts: Value,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct Action {
-    pub(crate) id: i64,
-    pub(crate) transaction_id: Option<i64>,
-    pub(crate) name: String,
-    pub(crate) category: Option<String>,
-    pub(crate) status: String,
-    pub(crate) request_id: Option<String>,
-    pub(crate) correlation_id: Option<String>,
-    pub(crate) job_id: Option<String>,
+    pub id: i64,
+    pub transaction_id: Option<i64>,
+    pub name: String,
+    pub category: Option<String>,
+    pub status: String,
+    #[serde(flatten)]
+    ids: Ids,
 }
 
 /// Returns the rows of a query, read from their JSON.
@@ -66,8 +83,8 @@ type Lineages = HashMap<Vec<String>, Vec<i64>>;
 #[derive(Debug)]
 pub struct Recorded {
     /// Oldest change first.
-    pub(crate) changes: Vec<Change>,
-    pub(crate) actions: HashMap<i64, Vec<Action>>,
+    pub changes: Vec<Change>,
+    pub actions: HashMap<i64, Vec<Action>>,
     lineages: HashMap<(String, String), Lineages>,
 }
 
@@ -184,21 +201,8 @@ impl Recorded {
             Criterion::From(instant) => change.captured_at >= *instant,
             Criterion::To(instant) => change.captured_at <= *instant,
             Criterion::Id(id, value) => {
-                let value = Some(value.as_str());
-                let own = match id {
-                    Id::Request => &change.request_id,
-                    Id::Correlation => &change.correlation_id,
-                    Id::Job => &change.job_id,
-                };
-                own.as_deref() == value
-                    || self.actions_of(change).iter().any(|action| {
-                        let its = match id {
-                            Id::Request => &action.request_id,
-                            Id::Correlation => &action.correlation_id,
-                            Id::Job => &action.job_id,
-                        };
-                        its.as_deref() == value
-                    })
+                let mut actions = self.actions_of(change).iter();
+                change.ids.has(id, value) || actions.any(|action| action.ids.has(id, value))
             }
             Criterion::Changed(column) => {
                 change.changed_to.get(column).is_some()

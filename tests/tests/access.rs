@@ -79,6 +79,14 @@ impl Protected {
         (app, protected)
     }
 
+    /// The same, with an audited table of items already there.
+    #[track_caller]
+    fn with_items(sql: &str) -> (PgConnection, Self) {
+        let (mut app, protected) = Self::with(ITEMS);
+        run(&mut app, sql);
+        (app, protected)
+    }
+
     fn protection(&self) -> Protection {
         Protection::of_owner(self.role("owner"))
             .application(self.role("app"))

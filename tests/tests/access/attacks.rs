@@ -340,9 +340,7 @@ fn operators_and_functions_in_the_path_of_the_session_are_not_those_of_the_audit
 
 #[test]
 fn triggers_of_another_kind_that_call_a_capture_function_record_nothing() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "CREATE VIEW shown AS SELECT * FROM items;
          CREATE TRIGGER \"!threadline_capture_1\" INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION threadline.capture_1();
          INSERT INTO shown VALUES (1, 'forged'); DROP VIEW shown",

@@ -1,6 +1,6 @@
 use threadline_tests::{assert_contains, assert_rows, rows, run, value};
 
-use super::{ITEMS, Protected, forbidden};
+use super::{Protected, forbidden};
 
 /// A role with the right to erase can do so through the two functions, and no other role
 /// can.
@@ -73,9 +73,7 @@ fn an_eraser_makes_a_person_unreadable_and_nothing_else() {
 /// No code of a table's owner runs with the rights of the owner of the audit.
 #[test]
 fn an_erasure_runs_no_code_of_a_tables_owner() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "CREATE TABLE people (id int PRIMARY KEY, email text);
          CREATE TABLE letters (id int PRIMARY KEY, person int, body text);
          INSERT INTO letters VALUES (1, 1, 'dear ada');

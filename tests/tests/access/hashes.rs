@@ -3,13 +3,11 @@
 use threadline::Models;
 use threadline_tests::{assert_rows, assert_value, rows, run};
 
-use super::{ITEMS, Protected, forbidden};
+use super::{Protected, forbidden};
 
 #[test]
 fn the_key_is_for_the_owner_alone_and_no_view_shows_it() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "CREATE TABLE people (id int PRIMARY KEY, ssn text);
          SELECT threadline.audit('people', hash => ARRAY['ssn']);
          INSERT INTO people VALUES (1, '123-45-6789'), (2, '123-45-6789');

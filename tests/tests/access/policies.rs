@@ -153,9 +153,7 @@ fn partitions_that_the_application_adds_are_recorded_and_truncated() {
 
 #[test]
 fn row_level_policies_neither_hide_rows_from_the_audit_nor_run_as_its_owner() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "CREATE FUNCTION spoil() RETURNS boolean LANGUAGE plpgsql AS $$
          BEGIN DELETE FROM threadline.journal; RETURN true; END $$;
          INSERT INTO items VALUES (1, 'a');
@@ -232,9 +230,7 @@ fn tables_that_were_audited_before_stay_so() {
 /// audited as a table of its own once its owner decides so.
 #[test]
 fn a_table_with_the_trigger_of_another_decides_nothing_for_it() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "CREATE TABLE copies (id int PRIMARY KEY, name text);
          CREATE TRIGGER \"!threadline_capture_1\" AFTER INSERT ON copies FOR EACH ROW EXECUTE FUNCTION threadline.capture_1();
          INSERT INTO copies VALUES (1, 'a')",
@@ -298,9 +294,7 @@ fn a_new_owner_of_a_table_can_create_its_partitions() {
 /// The role that decides what is recorded is recorded, too.
 #[test]
 fn changes_of_the_audit_of_a_table_leave_an_action() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         r#"SELECT threadline.audit('items');
            BEGIN;
            SELECT threadline.set_context('{"actor": {"type": "user", "id": "mallory"}}');

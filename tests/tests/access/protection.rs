@@ -28,8 +28,8 @@ fn everything_in_the_schema_has_the_one_owner_and_who_asks_for_the_status_sees_i
 
 #[test]
 fn a_capture_built_for_other_columns_is_no_alteration() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(app, "ALTER TABLE items ADD more numeric, ADD doc json");
+    let (app, protected) =
+        &mut Protected::with_items("ALTER TABLE items ADD more numeric, ADD doc json");
     let error = protected.refusal();
     assert_eq!(
         error,

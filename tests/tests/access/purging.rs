@@ -1,6 +1,6 @@
 use threadline_tests::{assert_rows, assert_value, run, value};
 
-use super::{ITEMS, Protected, forbidden};
+use super::{Protected, forbidden};
 
 /// A role with the right to purge removes what the policies allow, and nothing else.
 #[test]
@@ -72,9 +72,7 @@ fn a_purger_removes_what_is_older_than_the_policies_keep_it_and_nothing_else() {
 /// An application's operations on its own tables need no other right.
 #[test]
 fn an_application_lets_one_of_its_tables_take_the_place_of_another() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "INSERT INTO items VALUES (1), (2);
          CREATE TABLE items_new (LIKE items INCLUDING ALL);
          INSERT INTO items_new VALUES (2);

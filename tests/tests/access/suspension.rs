@@ -162,9 +162,7 @@ fn only_a_role_that_was_let_can_suspend() {
 
 #[test]
 fn no_setting_suspends_by_itself() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (app, protected) = &mut Protected::with_items(
         "SET threadline.suspended = 'yes';
          INSERT INTO items VALUES (1); INSERT INTO items VALUES (2), (3); TRUNCATE items;
          BEGIN; SELECT set_config('threadline.suspended', 'yes', true); INSERT INTO items VALUES (4); COMMIT",

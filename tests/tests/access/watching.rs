@@ -215,9 +215,7 @@ fn a_detached_partition_is_noted_at_once_with_the_role_and_the_time() {
 
 #[test]
 fn migrations_leave_no_note() {
-    let (app, protected) = &mut Protected::with(ITEMS);
-    run(
-        app,
+    let (_, protected) = &mut Protected::with_items(
         "SELECT threadline.audit('items', condition => 'NEW.id > 0', operations => '{insert,update,truncate}');
          SELECT threadline.audit('items', condition => 'NEW.id > 1', operations => '{insert,update}');
          ALTER TABLE items RENAME name TO title; ALTER TABLE items ADD n int, ADD CHECK (n > 0); CREATE INDEX ON items (n);

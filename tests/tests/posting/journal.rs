@@ -138,9 +138,9 @@ fn a_bulk_write_needs_no_temporary_files() {
 
 #[test]
 fn time_outs_and_conflicts_are_the_applications_to_see() {
-    let database = Database::new();
-    let (conn, other) = (&mut database.connect(), &mut database.connect());
-    run(conn, &format!("{ITEMS} INSERT INTO items VALUES (1, 'a')"));
+    let (database, conn) =
+        &mut Database::with(&format!("{ITEMS} INSERT INTO items VALUES (1, 'a')"));
+    let other = &mut database.connect();
     run(
         other,
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM items",

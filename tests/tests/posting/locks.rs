@@ -20,9 +20,8 @@ fn an_unchanged_policy_takes_no_lock() {
 
 #[test]
 fn a_change_of_policy_keeps_no_reader_waiting() {
-    let database = Database::new();
-    let (conn, reader) = (&mut database.connect(), &mut database.connect());
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
+    let reader = &mut database.connect();
     run(reader, "BEGIN; SELECT FROM items");
     run(conn, "SET lock_timeout = '2s'");
     for call in [

@@ -55,9 +55,8 @@ fn an_answer_is_the_same_before_and_after_posting() {
 
 #[test]
 fn a_snapshot_sees_each_change_once_whoever_posts() {
-    let database = Database::new();
-    let (conn, poster) = (&mut database.connect(), &mut database.connect());
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
+    let poster = &mut database.connect();
     write(conn);
     for isolation in ["REPEATABLE READ", "SERIALIZABLE"] {
         run(conn, &format!("BEGIN ISOLATION LEVEL {isolation}"));
@@ -71,9 +70,8 @@ fn a_snapshot_sees_each_change_once_whoever_posts() {
 
 #[test]
 fn own_uncommitted_changes_are_seen_and_never_posted_by_others() {
-    let database = Database::new();
-    let (conn, poster) = (&mut database.connect(), &mut database.connect());
-    run(conn, ITEMS);
+    let (database, conn) = &mut Database::with(ITEMS);
+    let poster = &mut database.connect();
     run(conn, "BEGIN; INSERT INTO items VALUES (1, 'a')");
     let recorded = "SELECT count(*) FROM threadline.changes";
     assert_value(conn, recorded, "1");

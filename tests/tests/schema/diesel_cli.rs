@@ -38,6 +38,19 @@ impl Project {
         }
     }
 
+    /// The same, with audited users, of whom there is one.
+    fn audited() -> (Self, Models) {
+        let project = Self::new();
+        let models = threadline::models![User];
+        models.generate(project.migrations()).unwrap();
+        project.diesel("migration run");
+        run(
+            &mut project.database.connect(),
+            "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')",
+        );
+        (project, models)
+    }
+
     fn migrations(&self) -> PathBuf {
         self.dir.join("migrations")
     }
@@ -193,12 +206,8 @@ fn the_audit_of_a_renamed_table_does_not_end_when_its_policy_is_reverted() {
             false,
         ),
     ] {
-        let project = Project::new();
-        let before = threadline::models![User];
-        before.generate(project.migrations()).unwrap();
+        let (project, before) = Project::audited();
         let conn = &mut project.database.connect();
-        project.diesel("migration run");
-        run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
         project.migration("rename", up, down);
         let after = users_as(table);
         let written = after.generate(project.migrations()).unwrap();
@@ -243,12 +252,8 @@ fn a_replaced_table_is_audited_again() {
         INSERT INTO users SELECT * FROM users_old;";
     const BACK: &str = "DROP TABLE users; ALTER TABLE users_old RENAME TO users;";
     for is_dropped in [false, true] {
-        let project = Project::new();
-        let models = threadline::models![User];
-        models.generate(project.migrations()).unwrap();
+        let (project, models) = Project::audited();
         let conn = &mut project.database.connect();
-        project.diesel("migration run");
-        run(conn, "INSERT INTO users VALUES (1, 'Ada', 'a@x', 'h')");
         let (up, down) = match is_dropped {
             false => (REPLACE.to_owned(), BACK.to_owned()),
             true => (

@@ -19,8 +19,9 @@ use self::print::Output;
 use self::summary::print_summary;
 use self::unmasked::Unmasked;
 use threadline::__cli::{
-    Day, FormerKey, Gaps, KnownTable, NOBODY, TIME_FORMAT, TextKey, UnseenRemoval, as_of_json, blame, instant,
-    known_table, ready, record as record_key, rows_as_of, transaction_up_to, unseen_removals,
+    Day, FormerKey, Gaps, KnownTable, NOBODY, TIME_FORMAT, TextKey, UnseenRemoval, as_of_json,
+    blame, instant, known_table, ready, record as record_key, rows_as_of, transaction_up_to,
+    unseen_removals,
 };
 use threadline::{
     ActionFilter, ActorRef, Cursor, Filter, FilterError, History, KeyExpression, Page, Referring,

@@ -1,7 +1,5 @@
 use diesel::PgConnection;
-use threadline_tests::{
-    Database, NEWEST, NEXT, Server, assert_value, run, schema_migration, value,
-};
+use threadline_tests::{Database, NEXT, Server, assert_value, run, schema_migration, value};
 
 /// Returns the schema as pg_dump writes it, without the parts that differ between
 /// versions of PostgreSQL.

@@ -1,12 +1,5 @@
 use threadline::Audited;
-
-diesel::table! {
-    orders (tenant, number) {
-        tenant -> Text,
-        number -> Int4,
-        comment -> Text,
-    }
-}
+use threadline_compile_tests::orders;
 
 #[derive(Audited)]
 #[diesel(table_name = orders)]

@@ -1,18 +1,5 @@
 use threadline::Audited;
-
-diesel::table! {
-    countries (code) {
-        code -> Text,
-        name -> Text,
-    }
-}
-
-diesel::table! {
-    orders (tenant, number) {
-        tenant -> Text,
-        number -> Int4,
-    }
-}
+use threadline_compile_tests::{countries, orders};
 
 #[derive(Audited)]
 #[diesel(table_name = countries, primary_key(code))]

@@ -1,18 +1,6 @@
 use diesel::PgConnection;
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
-
-diesel::table! {
-    orders (tenant, number) {
-        tenant -> Text,
-        number -> Int4,
-    }
-}
+use threadline_compile_tests::{orders, users};
 
 #[derive(Audited)]
 #[diesel(table_name = users)]

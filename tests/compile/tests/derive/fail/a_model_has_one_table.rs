@@ -1,10 +1,5 @@
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
+use threadline_compile_tests::users;
 
 diesel::table! {
     admins (id) {

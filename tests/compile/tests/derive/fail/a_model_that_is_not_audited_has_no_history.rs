@@ -1,11 +1,6 @@
 use diesel::PgConnection;
 use diesel::prelude::*;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
+use threadline_compile_tests::users;
 
 #[derive(Identifiable)]
 #[diesel(table_name = users)]

@@ -1,12 +1,5 @@
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-        email -> Text,
-        phone -> Text,
-    }
-}
+use threadline_compile_tests::users;
 
 #[derive(Audited)]
 #[diesel(table_name = users)]

@@ -1,11 +1,6 @@
 use diesel::PgConnection;
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
+use threadline_compile_tests::users;
 
 #[derive(Audited)]
 #[diesel(table_name = users)]

@@ -1,15 +1,9 @@
 use threadline::Audited;
+use threadline_compile_tests::countries;
 
 diesel::table! {
     users (id) {
         id -> Int4,
-        name -> Text,
-    }
-}
-
-diesel::table! {
-    countries (code) {
-        code -> Text,
         name -> Text,
     }
 }

@@ -1,12 +1,7 @@
 use diesel::PgConnection;
 use diesel::prelude::*;
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
+use threadline_compile_tests::users;
 
 #[derive(Identifiable, Audited)]
 #[diesel(table_name = users)]

@@ -1,13 +1,6 @@
 use diesel::prelude::*;
 use threadline::{Audited, AuditedModel, ColumnPolicy};
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-        email -> Text,
-        phone -> Text,
-    }
-}
+use threadline_compile_tests::users;
 
 macro_rules! model {
     ($name:ident, $table:path, $key:ident, [$($field:ident = $column:ident),*]) => {

@@ -2,12 +2,7 @@ use diesel::dsl;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use threadline::{Audited, AuditedModel, ColumnPolicy};
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-    }
-}
+use threadline_compile_tests::users;
 
 diesel::table! {
     orders (tenant, number) {

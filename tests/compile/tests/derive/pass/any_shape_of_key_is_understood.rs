@@ -1,20 +1,6 @@
 use diesel::prelude::*;
 use threadline::{Audited, AuditedModel, ColumnPolicy, Error, History};
-
-diesel::table! {
-    countries (code) {
-        code -> Text,
-        name -> Text,
-    }
-}
-
-diesel::table! {
-    orders (tenant, number) {
-        tenant -> Text,
-        number -> Int4,
-        comment -> Text,
-    }
-}
+use threadline_compile_tests::{countries, orders};
 
 #[derive(Identifiable, Audited)]
 #[diesel(table_name = countries, primary_key(code))]

@@ -1,12 +1,6 @@
 use diesel::prelude::*;
 use threadline::Audited;
-
-diesel::table! {
-    users (id) {
-        id -> Int4,
-        email -> Text,
-    }
-}
+use threadline_compile_tests::users;
 
 #[derive(Queryable, Selectable, Identifiable, Audited)]
 #[diesel(table_name = users)]

@@ -161,8 +161,8 @@ pub trait AsyncAuditExt: Asynchronous {
     ///
     /// # Errors
     ///
-    /// Returns [`ContextError::NoContext`], as a `QueryBuilderError`, if no context is
-    /// current when the future is first polled.
+    /// Returns [`ContextError::NoContext`](crate::ContextError::NoContext), as a
+    /// `QueryBuilderError`, if no context is current when the future is first polled.
     fn audited<'conn, 'a, T, E, F>(
         &'conn mut self,
         work: F,

@@ -159,7 +159,7 @@ async fn the_timeline_is_read_from_the_url_a_page_at_a_time() {
     let (status, error) = get(&service, "/audit/timeline?operation=upsert", GRACE).await;
     assert_eq!(status, 400);
     let error = error["error"].as_str().unwrap();
-    assert_contains(&error, "operation");
+    assert_contains(error, "operation");
     let (status, _) = get(&service, "/audit/timeline?table=none", GRACE).await;
     assert_eq!(status, 404);
 }

@@ -287,7 +287,7 @@ fn a_keyed_hash_stays_one_through_dump_and_restore_and_a_change_of_mind() {
         run(conn, there);
         assert_eq!(changes(conn, "ssn").pop(), Some(was.clone()), "{decision}");
     }
-    assert_no_secret(&restored, "people");
+    assert_no_secret(restored, "people");
 }
 
 #[test]

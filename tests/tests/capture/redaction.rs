@@ -312,7 +312,7 @@ fn protection_survives_dump_and_restore() {
         conn,
         "SELECT threadline.post(); DELETE FROM threadline.ledger_changes WHERE changed_from ? 'extra'",
     );
-    assert_no_secret(&restored, "users");
+    assert_no_secret(restored, "users");
 }
 
 #[test]
@@ -456,7 +456,7 @@ fn a_policy_that_is_reverted_redacts_columns_under_their_present_names_as_a_dump
     run(conn, before);
     run(conn, &format!("UPDATE users SET mail = '{SECRET}6'"));
     assert_no_secret(database, "users");
-    assert_no_secret(&restored, "users");
+    assert_no_secret(restored, "users");
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn changes_committed_during_an_export_are_not_in_it() {
     for format in FORMATS {
         let (database, conn) = &mut filled(3_000).connected();
         let mut out = Meanwhile {
-            database: &database,
+            database,
             out: vec![],
             writes: 0,
         };

@@ -19,7 +19,7 @@ fn the_applications_schema_alone_is_not_audited_until_somebody_says_so() {
         .collect();
     assert!(!errors.is_empty());
     for line in errors {
-        assert_contains(&line, "schema \"threadline\" does not exist");
+        assert_contains(line, "schema \"threadline\" does not exist");
     }
     let conn = &mut restored.connect();
     assert_value(conn, "SELECT count(*) FROM redacted", "4");

@@ -78,7 +78,7 @@ fn no_write_and_no_reader_fails_beside_a_migration_whatever_they_hold() {
         run(session, &format!("SELECT FROM {relation} LIMIT 0"));
         thread::scope(|scope| {
             let migration = if turn % 2 == 0 { &up } else { &down };
-            let migrated = scope.spawn(|| migrate(&database, migration));
+            let migrated = scope.spawn(|| migrate(database, migration));
             if relation.starts_with("threadline") {
                 meet(watcher);
             }
@@ -102,7 +102,7 @@ fn no_write_fails_while_the_schema_is_removed() {
     run(session, "BEGIN");
     run(session, "INSERT INTO orders (note) VALUES ('a')");
     thread::scope(|scope| {
-        let removed = scope.spawn(|| migrate(&database, &schema_migration(0, NEWEST).down));
+        let removed = scope.spawn(|| migrate(database, &schema_migration(0, NEWEST).down));
         meet(watcher);
         run(session, WRITE);
         run(session, "COMMIT");
@@ -121,7 +121,7 @@ fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
         "SET application_name = 'the report'; BEGIN; SELECT FROM threadline.changes LIMIT 0",
     );
     let error = migrate(
-        &database,
+        database,
         &format!(
             "SET LOCAL lock_timeout = '700ms'; {}",
             schema_migration(NEWEST, NEXT).up
@@ -144,5 +144,5 @@ fn a_migration_that_waited_in_vain_says_for_whom_and_has_changed_nothing() {
         "1",
     );
     run(reader, "COMMIT");
-    migrate(&database, &schema_migration(NEWEST, NEXT).up).unwrap();
+    migrate(database, &schema_migration(NEWEST, NEXT).up).unwrap();
 }

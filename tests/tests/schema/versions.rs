@@ -32,22 +32,22 @@ fn the_installed_schema_is_dumped_as_the_golden_one() {
 #[test]
 fn every_version_steps_up_and_down_and_up_again_and_the_dumps_agree() {
     let (database, conn) = &mut Database::empty().connected();
-    let mut dumps = vec![schema_dump(&database)];
+    let mut dumps = vec![schema_dump(database)];
     for version in 1..=NEXT {
         run_script(conn, &schema_migration(version - 1, version).up);
-        dumps.push(schema_dump(&database));
+        dumps.push(schema_dump(database));
     }
     for version in (1..=NEXT).rev() {
         let step = schema_migration(version - 1, version);
         let after = dumps.pop().unwrap();
         let before = dumps.last().unwrap();
-        assert_eq!(schema_dump(&database), after, "up to {version}");
+        assert_eq!(schema_dump(database), after, "up to {version}");
         run_script(conn, &step.down);
-        assert_eq!(&schema_dump(&database), before, "down from {version}");
+        assert_eq!(&schema_dump(database), before, "down from {version}");
         run_script(conn, &step.up);
-        assert_eq!(schema_dump(&database), after, "up to {version} again");
+        assert_eq!(schema_dump(database), after, "up to {version} again");
         run_script(conn, &step.down);
-        assert_eq!(&schema_dump(&database), before, "down from {version} again");
+        assert_eq!(&schema_dump(database), before, "down from {version} again");
     }
     assert_uninstalled(conn);
 }

@@ -163,7 +163,7 @@ fn hours_apart(conn: &mut PgConnection, other: &mut PgConnection, meanwhile: &st
 #[test]
 fn a_change_hours_after_its_transaction_began_is_found_by_its_time() {
     let (database, conn) = &mut Database::with(NOTES);
-    hours_apart(conn, &mut database.connect(), "");
+    hours_apart(conn, &mut database.connect(), "SELECT 1");
     insert(conn, 101).unwrap();
     assert_eq!(extended(conn, 2).as_deref(), Some("true"));
     assert_found_by_time(conn, &[1, 2]);

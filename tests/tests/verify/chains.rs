@@ -193,7 +193,7 @@ fn a_time_without_audit_is_no_bypass_of_the_triggers() {
         "SELECT threadline.unaudit('members'); SELECT threadline.audit('members')",
     );
     let message = &findings(conn)[0].message;
-    assert_contains(&message, ", the last time of 2;");
+    assert_contains(message, ", the last time of 2;");
     let models = Models::new(vec![]);
     let since = models.verify().since(chrono::Utc::now()).run(conn).unwrap();
     assert_eq!(since.findings, []);

@@ -140,14 +140,14 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         "ALTER TABLE users ADD api_key text; INSERT INTO users VALUES (1, 'Ada', 'h', 1, 'k3y')",
     );
     assert_eq!(
-        messages(&models, conn)[1..],
+        messages(models, conn)[1..],
         [
             "secret-looking: column api_key needs an explicit policy, because its name suggests a secret \
              (its values are not recorded until then): model `User` does not contain it; run `diesel print-schema`, \
              and declare exclude(api_key), mask(api_key), hash(api_key) or plain(api_key) in #[audited(...)]"
         ]
     );
-    let found = findings(&models, conn);
+    let found = findings(models, conn);
     assert_eq!(
         (found[0].message.as_str(), found[0].fix.as_deref()),
         (
@@ -190,7 +190,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         "CREATE TABLE notes (id int PRIMARY KEY, body text); SELECT threadline.audit('notes');
          ALTER TABLE notes ADD secret text",
     );
-    let found = messages(&models, conn);
+    let found = messages(models, conn);
     assert!(
         found.iter().any(|message| message.starts_with(
             "secret-looking: column secret needs an explicit policy, because its name suggests a secret (its values are recorded): exclude it"
@@ -203,7 +203,7 @@ fn a_column_that_comes_later_is_seen_before_it_is_recorded() {
         "SELECT threadline.audit('notes', columns => ARRAY['body'])",
     );
     run(conn, "ALTER TABLE notes ADD token text");
-    let found = messages(&models, conn);
+    let found = messages(models, conn);
     assert!(
         !found.iter().any(|message| message.contains("column token")),
         "{found:?}"

@@ -299,7 +299,7 @@ fn former_key(asked: &Asked, table: &TableInfo, former: &FormerKey) -> Markup {
     let columns = former.columns.join(", ");
     let changes = Query::default()
         .with(Term::new("table", &asked.table))
-        .with(Term::new("to", &time::exact(former.until)));
+        .with(Term::new("to", time::exact(former.until)));
     html! {
         p.gap.warning {
             (texts::BEFORE) " " (time::precise(former.until)) ", "

@@ -571,7 +571,7 @@ fn an_export_ends_when_its_process_shuts_down() {
     let (database, conn) = &mut with_invoices().connected();
     let sql = "INSERT INTO customers SELECT n, repeat('x', 10000), NULL FROM generate_series(10000, 14999) AS n";
     written(conn, "user:7", "web", sql);
-    let router = Viewer::with(exporting()).mounted(&database, all_in_background());
+    let router = Viewer::with(exporting()).mounted(database, all_in_background());
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let serving = runtime();
     let id = serving.block_on(async {
@@ -594,7 +594,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     let viewer = Viewer::with(exporting());
 
     // The file is larger than permitted, which shows only in the middle.
-    let router = viewer.mounted(&database, exports.clone().max_bytes(500_000));
+    let router = viewer.mounted(database, exports.clone().max_bytes(500_000));
     let id = begun(&router, "q=&format=json").await;
     let status = until(&router, &id, "failed").await;
     assert!(status["changes"].as_u64().unwrap() > 0 && status["file"].is_null());
@@ -613,7 +613,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     assert_eq!(nameless_files(directory.path()), 0);
 
     // The time is over.
-    let router = viewer.mounted(&database, exports.timeout(Duration::from_millis(1)));
+    let router = viewer.mounted(database, exports.timeout(Duration::from_millis(1)));
     let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=json").await;
     until(&router, &id, "failed").await;
@@ -624,7 +624,7 @@ async fn a_failed_export_says_why_and_offers_nothing() {
     assert_eq!(nameless_files(directory.path()), 0);
 
     // The server ends the session.
-    let router = viewer.mounted(&database, all_in_background().directory(directory.path()));
+    let router = viewer.mounted(database, all_in_background().directory(directory.path()));
     let holder = database.hold_ledger();
     let id = begun(&router, "q=&format=json").await;
     let waits = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -670,7 +670,7 @@ async fn rows_of_a_large_export_are_not_kept_in_memory() {
     let sql = "INSERT INTO customers SELECT n, repeat('x', 30000), NULL FROM generate_series(10000, 13999) AS n";
     written(conn, "user:7", "web", sql);
     let exports = all_in_background().max_bytes(1 << 30);
-    let router = Viewer::with(exporting()).mounted(&database, exports);
+    let router = Viewer::with(exporting()).mounted(database, exports);
     let peak = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));

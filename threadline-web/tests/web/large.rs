@@ -194,7 +194,7 @@ async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
     );
     let update = format!("UPDATE wide SET {}", set.join(", "));
     written(conn, "user:2", "web", &update);
-    let router = mounted(&database, operator().allow_export());
+    let router = mounted(database, operator().allow_export());
     every_page_is_small(&router, conn, "wide").await;
     // All columns of a change, in order.
     let page = small(&router, "timeline").await;
@@ -218,7 +218,7 @@ async fn a_table_of_four_hundred_columns_is_shown_in_parts() {
         let (_, state) = page.split_once("id=\"state\"").unwrap();
         let (state, _) = state.split_once("</section>").unwrap();
         columns += state.matches("<th scope=\"row\">").count();
-        assert_contains(&state, "user:</span><bdi>2</bdi>");
+        assert_contains(state, "user:</span><bdi>2</bdi>");
         let Some((_, next)) = state.split_once("class=\"next columns\" href=\"") else {
             break;
         };
@@ -264,7 +264,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
         let page = small(&router, &path).await;
         assert_eq!(page.matches("<article").count(), 1, "{page}");
         let (state, _) = page.split_once("<h2>History</h2>").unwrap();
-        assert_contains(&state, "<span class=\"number\">1</span>");
+        assert_contains(state, "<span class=\"number\">1</span>");
         let copied = page.split_once("data-copy=\"").unwrap().1;
         let copied = copied.split('"').next().unwrap();
         let escaped = key
@@ -274,7 +274,7 @@ async fn a_key_of_any_text_leads_to_its_record() {
             .replace('"', "&quot;");
         match key == long {
             // A change has the beginning of a long key, and its digest.
-            true => assert_contains(&copied, "... sha256:"),
+            true => assert_contains(copied, "... sha256:"),
             false => assert_eq!(copied, escaped),
         }
         let escaped: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();

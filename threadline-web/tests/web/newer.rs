@@ -18,8 +18,8 @@ async fn newer_changes_are_counted_within_scope_and_search_up_to_a_limit() {
     let (database, conn) = &mut with_invoices().connected();
     let own = Scope::new().table(TableScope::new("invoices").rows("customer_id", 7));
     let viewer = Access::within(ActorRef::user(7).unwrap(), own);
-    let all = mounted(&database, operator());
-    let scoped = mounted(&database, viewer);
+    let all = mounted(database, operator());
+    let scoped = mounted(database, viewer);
     let page = shown(get(&all, "/audit/timeline").await);
     let (link, count) = links(&page);
     let (_, paid) = links(&shown(

@@ -11,7 +11,7 @@ async fn a_record_shows_what_it_is_what_it_was_and_who_set_each_column() {
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
     let (state, history) = page.split_once("<h2>History</h2>").unwrap();
     assert!(state.contains("written off") && state.contains("small-amounts"));
-    assert_contains(&state, "record?table=customers&amp;key=7");
+    assert_contains(state, "record?table=customers&amp;key=7");
     assert_eq!(history.matches("<article").count(), 3);
 
     // The page shows from which instant the first change is visible.
@@ -49,7 +49,7 @@ async fn a_record_says_what_refers_to_it() {
 async fn a_record_that_was_deleted_still_has_a_history() {
     let (database, conn) = &mut with_invoices().connected();
     written(conn, "user:7", "web", "DELETE FROM invoices WHERE id = 1");
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
     assert!(page.contains("The record does not exist."));
     assert_eq!(page.matches("<article").count(), 4);
@@ -91,7 +91,7 @@ async fn a_transaction_is_shown_whole_with_its_context_and_actions() {
         record_action(conn, Action::new("invoice.paid").reason("by cheque"))
     })
     .unwrap();
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let id = value(conn, "SELECT max(id) FROM threadline.transactions").unwrap();
     let page = shown(get(&router, &format!("/audit/transaction?id={id}")).await);
     assert_contains_all(
@@ -133,7 +133,7 @@ async fn a_large_value_is_cut_and_there_whole_as_text() {
         "web",
         "UPDATE invoices SET status = repeat('<b>x', 1250000) WHERE id = 2",
     );
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let page = shown(get(&router, "/audit/timeline").await);
     assert!(page.len() < 150_000, "{}", page.len());
     assert!(page.contains("(5.0 MB)"));
@@ -158,7 +158,7 @@ async fn four_hundred_columns_and_writing_from_right_to_left_are_shown() {
             columns.join(", ")
         ),
     );
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let page = shown(get(&router, "/audit/timeline").await);
     assert_contains(&page, "393 more columns");
     let (_, link) = page.split_once("class=\"more\"><a href=\"").unwrap();
@@ -203,20 +203,20 @@ async fn what_was_recorded_before_a_column_was_masked_is_shown_for_a_reason() {
             .body(Body::from(format!("table=invoices&key=1&reason={reason}")))
             .unwrap()
     };
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
     assert!(!page.contains("written off") && !page.contains("Show masked values"));
     let answer = send(&router, unmask("ticket+1")).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 
-    let router = mounted(&database, operator().allow_unmask());
+    let router = mounted(database, operator().allow_unmask());
     let page = shown(get(&router, "/audit/record?table=invoices&key=1").await);
     assert!(!page.contains("written off") && page.contains("Show masked values"));
     let answer = send(&router, unmask("+")).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let page = shown(send(&router, unmask("ticket+1")).await);
     let (_, history) = page.split_once("<h2>History</h2>").unwrap();
-    assert_contains(&history, "written off");
+    assert_contains(history, "written off");
     let recorded = threadline_tests::rows(
         conn,
         "SELECT name, actor_id, reason FROM threadline.actions WHERE name = 'audit.unmasked'",

@@ -127,8 +127,8 @@ async fn a_report_has_what_was_found_and_how() {
     let page = shown(send(&router, request).await);
     let (_, form) = page.split_once("action=\"report.json\"").unwrap();
     let (form, _) = form.split_once("</form>").unwrap();
-    assert_contains(&form, "value=\"actor:user:57 from:1h\"");
-    assert_contains(&form, "value=\"Divided amounts\"");
+    assert_contains(form, "value=\"actor:user:57 from:1h\"");
+    assert_contains(form, "value=\"Divided amounts\"");
 }
 
 #[tokio::test]

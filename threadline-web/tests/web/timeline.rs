@@ -65,7 +65,7 @@ async fn pages_cover_every_change_once() {
         let sql = format!("INSERT INTO customers VALUES ({id}, 'C{id}', NULL)");
         written(conn, "user:7", "web", &sql);
     }
-    let router = mounted(&database, operator());
+    let router = mounted(database, operator());
     let mut path = "/audit/timeline?q=table%3Acustomers".to_owned();
     let mut seen = vec![];
     loop {
@@ -91,7 +91,7 @@ async fn a_search_that_no_index_answers_says_where_it_ended_and_goes_on_there() 
     written(conn, "user:7", "web", sql);
     let scope = Scope::new().table(TableScope::new("customers").rows("name", "C100"));
     let router = mounted(
-        &database,
+        database,
         Access::within(ActorRef::user(1).unwrap(), scope.clone()),
     );
     let mut path = "/audit/timeline".to_owned();

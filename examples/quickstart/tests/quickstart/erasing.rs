@@ -26,7 +26,7 @@ fn a_member_is_erased_listed_erased_again_and_exported() {
     let exported = done(&database, &["subject", "members:1", "--actor", "user:1"]);
     assert_contains(&exported, &name);
     let end = exported.lines().last().unwrap();
-    assert_contains(&end, r#""kind":"end""#);
+    assert_contains(end, r#""kind":"end""#);
 
     let named = [&erase[..], &["--column", "members.name"]].concat();
     let shown = done(&database, &named);

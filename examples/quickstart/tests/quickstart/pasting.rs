@@ -49,11 +49,11 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
         "INSERT INTO members VALUES (77, 'Ada', 'a', 'b'); UPDATE threadline.journal SET captured_at = captured_at - interval '1 day'",
     ] {
         let (database, conn) = &mut Database::with(TABLES);
-        assert!(audit(&database, &["install"]).0);
+        assert!(audit(database, &["install"]).0);
         run(conn, damage);
         // The second run of a finding is about the table that the first one fixed.
         for _ in 0..2 {
-            let (_, shown, error) = audit(&database, &["verify"]);
+            let (_, shown, error) = audit(database, &["verify"]);
             assert_eq!(error, "", "after {damage}");
             assert!(
                 !shown.chars().any(|c| c != '\n' && c.is_control()),
@@ -68,7 +68,7 @@ fn every_fix_that_is_printed_can_be_pasted_into_psql() {
                 &["--dbname", &url, "-q", "-v", "ON_ERROR_STOP=1", "-f", &file],
             );
         }
-        let (_, shown, _) = audit(&database, &["verify"]);
+        let (_, shown, _) = audit(database, &["verify"]);
         let left: Vec<_> = shown
             .lines()
             // Past incidents cannot be fixed.

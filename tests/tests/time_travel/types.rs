@@ -85,6 +85,7 @@ fn a_row_equals_the_live_row_of_then() {
         "UPDATE zoo SET amount = 0.00000000000000000001, big = -1",
         "UPDATE zoo SET amount = 1.10",
         "UPDATE zoo SET docb = '[1.0]', doc = '{\"b\":  null}', numbers = '{}', texts = '{NULL}'",
+        "UPDATE zoo SET docb = 'null', doc = 'null'",
         "UPDATE zoo SET bytes = '', span = '-1 month', range = '(,7)', flag = false, kind = 'b'",
         "UPDATE zoo SET at_zone = '2026-03-28 01:02:03.25-08', day = '0001-01-01', double = 1.7976931348623157e308,
              kind = NULL, price = NULL, email = NULL",

@@ -155,6 +155,7 @@ code! {
     "read/exact_images",
     "read/exact_image",
     "read/readable_images",
+    "read/populate_query",
     "read/populate_rows",
     "read/misfits",
     "read/jsonb_merge",

@@ -24,7 +24,7 @@ const ZOO: &str = r#"
         ia int[] DEFAULT '{1,NULL,3}', ta text[] DEFAULT '{"a,b","c\"d"}', m mood DEFAULT 'so "so"',
         p pair DEFAULT '(1,"x,y")', pos positive DEFAULT 5.0, r int4range DEFAULT '[1,5)',
         tr tstzrange DEFAULT '[2026-01-01 00:00+00,2026-02-01 00:00+00)',
-        ip inet DEFAULT '10.0.0.1/8', bits bit(3) DEFAULT '101', x xml DEFAULT '<a/>',
+        ip inet DEFAULT '10.0.0.1/8', named regtype DEFAULT 'positive', names regtype[] DEFAULT '{mood,text}', bits bit(3) DEFAULT '101', x xml DEFAULT '<a/>',
         gen int GENERATED ALWAYS AS (length('x') + 1) STORED);
     SELECT threadline.audit('zoo');
 "#;

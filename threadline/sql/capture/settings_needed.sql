@@ -12,21 +12,23 @@ BEGIN
             ('intervalstyle', ARRAY['interval']::regtype[]),
             ('bytea_output', ARRAY['bytea']::regtype[]),
             ('extra_float_digits', ARRAY['float4', 'float8']::regtype[]),
-            ('array_nulls', '{}')
+            ('array_nulls', '{}'),
+            ('quote_all_identifiers', '{}')
         ) AS setting (name, types)
         WHERE EXISTS (
             SELECT
             FROM threadline.present_columns(relation) AS c
             LEFT JOIN pg_type AS t ON t.oid = c.type
-            WHERE c.type = ANY (setting.types) OR NOT coalesce(
-                t.typtype = 'e'
-                -- In JSON, dates and times have ISO format under every setting.
-                OR c.type IN (
-                    'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
-                    'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
-                    'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
-                    '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
-                    'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                    'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false)));
+            WHERE CASE WHEN setting.name = 'quote_all_identifiers' THEN threadline.shows_names(c.type) IS NOT false
+                  ELSE c.type = ANY (setting.types) OR NOT coalesce(
+                      t.typtype = 'e'
+                      -- In JSON, dates and times have ISO format under every setting.
+                      OR c.type IN (
+                          'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'oid'::regtype,
+                          'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                          'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype,
+                          '_int2'::regtype, '_int4'::regtype, '_int8'::regtype, '_text'::regtype, '_varchar'::regtype, '_uuid'::regtype, '_bool'::regtype,
+                          'date'::regtype, 'time'::regtype, 'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                          'interval'::regtype, 'bytea'::regtype, 'float4'::regtype, 'float8'::regtype), false) END));
 END
 $$;

@@ -4,5 +4,5 @@ CREATE OR REPLACE FUNCTION threadline.text_settings(OUT name text, OUT value tex
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC
     VALUES ('array_nulls', 'on'), ('bytea_output', 'hex'), ('datestyle', 'ISO, YMD'), ('extra_float_digits', '1'),
-           ('intervalstyle', 'postgres'), ('timezone', 'UTC');
+           ('intervalstyle', 'postgres'), ('quote_all_identifiers', 'off'), ('timezone', 'UTC');
 END;

@@ -49,6 +49,7 @@ code! {
     "capture/fingerprint_but",
     "capture/fingerprint",
     "capture/audited_relation",
+    "capture/shows_names",
     "capture/settings_needed",
     "capture/is_plain_type",
     "capture/plain_columns",

@@ -58,6 +58,13 @@ impl Database {
         Self::clone_of("template0")
     }
 
+    /// Creates a database of another encoding than UTF-8, with the audit schema.
+    pub fn encoded(encoding: &str) -> Self {
+        let database = Self::clone_of(&format!("template0 ENCODING '{encoding}' LOCALE 'C'"));
+        install(&mut database.connect());
+        database
+    }
+
     /// Creates a database on a server of its own, with the audit schema: for tests that
     /// other databases of a server influence, for example by running transaction ids, or
     /// that would disturb them.

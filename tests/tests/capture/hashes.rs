@@ -395,3 +395,40 @@ fn readers_see_that_it_changed_and_never_a_hash_in_the_place_of_a_value() {
     let verification = models.verify().run(conn).unwrap();
     assert!(verification.findings.is_empty(), "{verification:?}");
 }
+
+#[test]
+fn texts_of_which_the_encoding_is_not_known_are_hashed() {
+    let database = Database::encoded("SQL_ASCII");
+    let conn = &mut database.connect();
+    run(conn, PEOPLE);
+    run(
+        conn,
+        r"UPDATE people SET ssn = E's\xe4s3cr3t', former_ssn = E's\xe4s3cr3t';
+          UPDATE people SET ssn = E's\xe5s3cr3t';
+          UPDATE people SET ssn = E's\xe4s3cr3t'",
+    );
+    for (from, to) in changes(conn, "ssn") {
+        assert_hash(&from);
+        assert_hash(&to);
+        assert_ne!(from, to);
+    }
+    let seen: BTreeSet<_> = changes(conn, "ssn").into_iter().map(|c| c.1).collect();
+    assert_eq!(seen.len(), 2);
+
+    // Digests of what is too long.
+    run(
+        conn,
+        r"CREATE TABLE notes (key text PRIMARY KEY, text text);
+          SELECT threadline.audit('notes');
+          INSERT INTO notes VALUES (repeat(E'\xe4', 3000), repeat(E'\xe4', 30000));
+          UPDATE notes SET key = repeat(E'\xe4', 2999) || 'a'",
+    );
+    run(conn, "SELECT threadline.post()");
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT count(DISTINCT record_key) FROM threadline.ledger_changes WHERE table_id = 2"
+        ),
+        ["2"]
+    );
+}

@@ -6,5 +6,5 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN pg_catalog.octet_length(CASE parts WHEN 1 THEN value ELSE pg_catalog.to_json(value)::text END) <= 2000 / parts THEN value
     ELSE pg_catalog.left(value, 200 / parts) || '... sha256:'
-         || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex')
+         || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, threadline.digest_encoding())), 'hex')
 END;

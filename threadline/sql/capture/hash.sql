@@ -12,7 +12,7 @@ BEGIN
     IF tl_text IS NULL THEN
         RETURN 'null';
     END IF;
-    SELECT encode(substr(sha256(k.outer_key || sha256(k.inner_key || convert_to(tl_text, 'UTF8'))), 1, 16), 'hex')
+    SELECT encode(substr(sha256(k.outer_key || sha256(k.inner_key || convert_to(tl_text, threadline.digest_encoding()))), 1, 16), 'hex')
     INTO tl_hash
     FROM threadline.hash_keys AS k
     WHERE k.id = key_id;

@@ -12,7 +12,7 @@ BEGIN ATOMIC
             $image$(SELECT jsonb_object_agg(tl_field.name, CASE
                 WHEN tl_field.text IS NULL THEN tl_field.short
                 WHEN octet_length(tl_field.text) > 100000000 OR tl_field.total > 200000000
-                THEN to_jsonb(threadline.too_large(octet_length(tl_field.text), sha256(convert_to(tl_field.text, 'UTF8'))))
+                THEN to_jsonb(threadline.too_large(octet_length(tl_field.text), sha256(convert_to(tl_field.text, threadline.digest_encoding()))))
                 ELSE to_jsonb(tl_field.text) END)
             FROM (
                 SELECT name, short, text, sum(octet_length(text)) OVER (ORDER BY number) AS total

@@ -20,6 +20,7 @@ code! {
     "codegen/deparsed_expression",
     "codegen/deparsed_trigger",
     "capture/key_text",
+    "capture/digest_encoding",
     "capture/bounded_key",
     "capture/is_digest",
     "capture/key_in_image",

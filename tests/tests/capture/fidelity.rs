@@ -1,5 +1,6 @@
 //! An image does not depend on the session, and holds every value in full.
 
+use diesel::PgConnection;
 use threadline_tests::{
     Database, assert_rows, assert_value, rolled_back, rolled_back_with, rows, run, value,
 };
@@ -93,6 +94,55 @@ fn every_type_goes_the_fast_way() {
          INSERT INTO zoo DEFAULT VALUES; UPDATE zoo SET i2 = 7; DELETE FROM zoo;",
     );
     assert_value(conn, "SELECT count(*) FROM threadline.audit_changes", "825");
+}
+
+#[test]
+fn a_composite_of_types_of_postgresql_is_not_taken_apart() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TYPE pair AS (a int, b text, j jsonb, at timestamptz);
+         CREATE TYPE pairs AS (one pair, span interval, gone int, list int[]);
+         ALTER TYPE pairs DROP ATTRIBUTE gone;
+         CREATE DOMAIN twins AS pairs;
+         CREATE TABLE boxes (id int PRIMARY KEY, p pair, q pairs, d twins, list pair[]);
+         SELECT threadline.audit('boxes')",
+    );
+    let write = |conn: &mut PgConnection| {
+        run(
+            conn,
+            "SET timezone = 'Asia/Kathmandu'; SET intervalstyle = 'iso_8601';
+             INSERT INTO boxes VALUES (1, (1, 'x,y', '{\"n\": 1.00}', '2026-02-28 01:02:03+05'), NULL, NULL, ARRAY[ROW(NULL, NULL, NULL, NULL), NULL]::pair[]);
+             UPDATE boxes SET q = ROW(p, '1 day 02:03', '{1,NULL}'), d = ROW(p, NULL, '{}');
+             ALTER TYPE pair ADD ATTRIBUTE since int;
+             UPDATE boxes SET p.since = 7;
+             ALTER TYPE pair DROP ATTRIBUTE since;
+             DELETE FROM boxes;",
+        );
+        rows(
+            conn,
+            "SELECT concat(op, row_data, changed_from, changed_to) FROM threadline.audit_changes ORDER BY id DESC LIMIT 4",
+        )
+    };
+    let parts = "CREATE OR REPLACE FUNCTION threadline.holds_own_types(relation oid) RETURNS boolean LANGUAGE sql AS 'SELECT false'";
+    let whole = value(
+        conn,
+        "SELECT pg_get_functiondef('threadline.holds_own_types'::regproc)",
+    )
+    .unwrap();
+    run(conn, parts);
+    let taken_apart = write(conn);
+    run(conn, &whole);
+    run(
+        conn,
+        "CREATE OR REPLACE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+         LANGUAGE plpgsql AS $$ BEGIN RAISE 'taken apart'; END $$",
+    );
+    assert_eq!(write(conn), taken_apart);
+    assert!(
+        taken_apart[3].contains(
+            r#"{"a": 1, "b": "x,y", "j": {"n": 1.00}, "at": "2026-02-27T20:02:03+00:00"}"#
+        ),
+        "{taken_apart:#?}"
+    );
 }
 
 #[test]
@@ -281,7 +331,7 @@ fn a_generated_column_is_recorded_if_it_is_stored() {
     assert_rows(conn, "SELECT code FROM threadline.table_drift()", []);
 }
 
-fn rows_of_first(conn: &mut diesel::PgConnection) -> Vec<String> {
+fn rows_of_first(conn: &mut PgConnection) -> Vec<String> {
     rows(
         conn,
         "SELECT op, changed_to, row_data FROM threadline.audit_changes WHERE record_key = '1' ORDER BY id",

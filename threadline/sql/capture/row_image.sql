@@ -10,6 +10,9 @@ BEGIN
         RETURN NULL;
     END IF;
     BEGIN
+        IF threadline.holds_own_types(tl_relation) THEN
+            RETURN to_jsonb(image_of);
+        END IF;
         EXECUTE 'SELECT ' || threadline.whole_image(tl_relation, '($1)', exact => true) INTO tl_image USING image_of;
     EXCEPTION
         WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN

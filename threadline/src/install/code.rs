@@ -32,6 +32,7 @@ code! {
     "capture/present_columns",
     "capture/too_large",
     "capture/whole_image",
+    "capture/holds_own_types",
     "capture/row_image",
     "capture/large_image",
     "capture/own_rows",

@@ -146,6 +146,56 @@ fn a_composite_of_types_of_postgresql_is_not_taken_apart() {
 }
 
 #[test]
+fn columns_added_without_a_refresh_do_not_cost_a_query_of_the_catalog_for_each_row() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TYPE mood AS ENUM ('sad', 'happy');
+         CREATE TABLE people (id int PRIMARY KEY, mood mood);
+         CREATE TABLE secrets (id int PRIMARY KEY, mood mood, pin text);
+         CREATE TABLE parts (id int PRIMARY KEY, mood mood) PARTITION BY LIST (id);
+         CREATE TABLE part (gone int, mood mood, id int NOT NULL);
+         ALTER TABLE part DROP gone;
+         ALTER TABLE parts ATTACH PARTITION part DEFAULT;
+         SELECT threadline.audit('people'), threadline.audit('secrets', mask => ARRAY['pin']), threadline.audit('parts');
+         ALTER TABLE people ADD since int;
+         ALTER TABLE secrets ADD since int;
+         ALTER TABLE parts ADD since int",
+    );
+    let write = |conn: &mut PgConnection, id: i32| {
+        run(
+            conn,
+            &format!(
+                "INSERT INTO people VALUES ({id}, 'sad', 7);
+                 INSERT INTO secrets VALUES ({id}, 'sad', '1234', 7);
+                 INSERT INTO parts VALUES ({id}, 'sad', 7);
+                 UPDATE parts SET mood = 'happy' WHERE id = {id}"
+            ),
+        );
+    };
+    // PostgreSQL plans a statement anew for the first times.
+    for id in 0..10 {
+        write(conn, id);
+    }
+    run(
+        conn,
+        "CREATE OR REPLACE FUNCTION threadline.whole_image(relation regclass, row_name text, exact boolean) RETURNS text
+         LANGUAGE plpgsql AS $$ BEGIN RAISE 'asked again'; END $$",
+    );
+    write(conn, 27);
+    assert_eq!(
+        rows(
+            conn,
+            "SELECT concat(row_data, changed_from, changed_to) FROM threadline.audit_changes WHERE record_key = '27' ORDER BY id"
+        ),
+        [
+            r#"{"id": 27, "mood": "sad", "since": 7}"#,
+            r#"{"id": 27, "pin": "***", "mood": "sad"}"#,
+            r#"{"id": 27, "mood": "sad", "since": 7}"#,
+            r#"{"mood": "sad"}{"mood": "happy"}"#,
+        ]
+    );
+}
+
+#[test]
 fn a_type_alone_in_its_table_does_not_depend_on_the_session_either() {
     let (_, conn) = &mut Database::with(ZOO);
     let columns = rows(

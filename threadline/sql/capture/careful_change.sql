@@ -3,7 +3,7 @@
 -- columns are removed by name, and those of an update without long values that stay the same. Never
 -- fails.
 CREATE OR REPLACE FUNCTION threadline.careful_change(
-    table_id integer, old_record anyelement, new_record anyelement, plain boolean, redaction jsonb,
+    table_id integer, old_record anyelement, new_record anyelement, plain boolean, redaction jsonb, query text,
     OUT old_row jsonb, OUT new_row jsonb, OUT changed text[]
 )
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
@@ -18,7 +18,7 @@ BEGIN
     END IF;
     IF NOT plain THEN
         SELECT r.old_row, r.new_row, r.changed INTO old_row, new_row, changed
-        FROM threadline.redacted_change(threadline.row_image(old_record), threadline.row_image(new_record), redaction) AS r;
+        FROM threadline.redacted_change(threadline.row_image(old_record, query), threadline.row_image(new_record, query), redaction) AS r;
     END IF;
     changed := changed || threadline.changed_apart(old_record, new_record, redaction -> 'apart');
     IF old_row IS NOT NULL AND new_row IS NOT NULL THEN

@@ -58,6 +58,7 @@ BEGIN
             'redaction', format(tl_guard,
                 format('threadline.redaction_now(%L::pg_catalog.oid, %s)', target::oid, tl_redacted_for),
                 format('threadline.redaction_now(%s, %s)', tl_restored, tl_redacted_for)),
+            'query', format(tl_guard, format('threadline.image_query(%L::pg_catalog.oid)', target::oid), 'NULL'),
             'old_image', CASE WHEN tl_whole THEN 'pg_catalog.to_jsonb(OLD.*)' ELSE threadline.image_expression(audited_table, target, 'OLD') END,
             'new_image', CASE WHEN tl_whole THEN 'pg_catalog.to_jsonb(NEW.*)' ELSE threadline.image_expression(audited_table, target, 'NEW') END,
             'changed', CASE WHEN tl_changed IS NULL THEN 'NULL' ELSE format('array_remove(ARRAY[%s], NULL)', tl_changed) END));

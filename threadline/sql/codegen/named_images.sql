@@ -23,7 +23,7 @@ RETURN $template$
         END IF;
         IF tl_careful THEN
             SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
-            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}) AS c;
+            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}, {query}) AS c;
         END IF;
     END;
 $template$;

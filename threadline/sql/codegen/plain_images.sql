@@ -9,7 +9,7 @@ RETURN $template$
             tl_new := {new_image};
         ELSE
             SELECT c.old_row, c.new_row, c.changed INTO tl_old, tl_new, tl_changed
-            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}) AS c;
+            FROM threadline.careful_change({id}, OLD, NEW, {plain}, {redaction}, {query}) AS c;
         END IF;
     ELSE
         tl_old := {old_image};

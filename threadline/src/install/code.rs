@@ -34,6 +34,7 @@ code! {
     "capture/whole_image",
     "capture/holds_own_types",
     "capture/row_image",
+    "capture/image_query",
     "capture/large_image",
     "capture/own_rows",
     "capture/placeholder",

@@ -280,6 +280,28 @@ fn an_insertion_by_a_trigger_comes_after_the_deletion_under_its_key() {
 }
 
 #[test]
+fn an_insertion_of_the_values_that_were_deleted_comes_after_the_deletion_too() {
+    let (_, conn) = &mut table(
+        &(function(
+            "again",
+            "INSERT INTO notes (id) VALUES (2), (3); RETURN NULL;",
+        ) + "AFTER DELETE ON notes FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION again()"),
+    );
+    // In transactions of their own.
+    run(conn, "INSERT INTO notes (id) VALUES (1), (2), (3)");
+    run(conn, "DELETE FROM notes");
+    assert_eq!(chain(conn, 2), "I, D, I");
+    // The same row, in another place since the table was written anew.
+    run(
+        conn,
+        "INSERT INTO notes (id) VALUES (1); DELETE FROM notes WHERE id > 1; COMMIT;
+         BEGIN; DELETE FROM notes; CLUSTER notes USING notes_pkey; DELETE FROM notes WHERE id = 2; COMMIT",
+    );
+    assert_eq!(chain(conn, 2), "I, D, I, D, I, D");
+    assert_eq!(chain(conn, 3), "I, D, I, D, I");
+}
+
+#[test]
 fn a_forged_setting_changes_no_order_and_fails_nothing() {
     let (_, conn) = &mut table("");
     for forged in ["x", "9", "-1", "99999999999"] {

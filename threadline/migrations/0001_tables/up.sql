@@ -186,7 +186,7 @@ COMMENT ON COLUMN threadline.journal.depth IS
 COMMENT ON COLUMN threadline.journal.old_place IS
     'The location of the old row version; with new_place it links the versions of a row within a transaction';
 COMMENT ON COLUMN threadline.journal.command IS
-    'Update: the command within the transaction, which distinguishes keys swapped in bulk';
+    'The command within the transaction that wrote or deleted the version; it distinguishes keys swapped in bulk';
 COMMENT ON COLUMN threadline.journal.changed IS
     'The redacted columns that an update changed, which the images do not show';
 COMMENT ON COLUMN threadline.journal.context IS

@@ -59,7 +59,7 @@ BEGIN
         coalesce(tl_first, pg_catalog.nextval('threadline.entry_ids')), coalesce(tl_first, tl_transaction),
         pg_catalog.pg_current_xact_id(), CURRENT_TIMESTAMP, pg_catalog.clock_timestamp(),
         TG_OP::pg_catalog."char", {id}, TG_RELID, CASE WHEN pg_catalog.xidneq(NEW.xmax, '0') THEN pg_catalog.int4um(pg_catalog.pg_trigger_depth()) ELSE pg_catalog.pg_trigger_depth() END,
-        OLD.ctid, NEW.ctid, NEW.cmin, tl_old, tl_new, tl_changed,
+        OLD.ctid, NEW.ctid, coalesce(NEW.cmin, OLD.cmin), tl_old, tl_new, tl_changed,
         CASE WHEN tl_first IS NOT NULL THEN tl_context END, CASE WHEN tl_first IS NOT NULL THEN session_user END,
         CASE WHEN tl_first IS NOT NULL THEN pg_catalog.current_setting('application_name') END);
     RETURN NULL;

@@ -24,7 +24,7 @@ BEGIN
         SELECT e.*, count(*) FILTER (WHERE e.op = 'T') OVER (PARTITION BY e.xact_id, e.occurred_at, e.relation ORDER BY e.id) AS era
         FROM (
             SELECT j.id, j.xact_id, j.occurred_at, j.table_id, j.relation, j.op, abs(j.depth) AS depth, j.depth < 0 AS is_replaced,
-                   j.old_place, j.new_place,
+                   j.old_place, j.new_place, j.command::text::bigint AS command,
                    jsonb_hash_extended(threadline.short_values(j.old_row), 0) AS old_hash, jsonb_hash_extended(threadline.short_values(j.new_row), 0) AS new_hash,
                    CASE cardinality(t.key_columns) WHEN 1 THEN j.old_row ->> t.key_columns[1]
                         ELSE (SELECT nullif(jsonb_agg(j.old_row -> k), '[]')::text FROM unnest(t.key_columns) AS k WHERE j.old_row IS NOT NULL) END AS old_key,
@@ -63,7 +63,7 @@ BEGIN
         FROM chain AS c
         JOIN paired AS p ON p.before = c.id
     ), row_version AS MATERIALIZED (
-        SELECT c.head, c.turn, l.id, l.xact_id, l.occurred_at, l.table_id, l.op, l.depth, l.old_key, l.new_key, l.old_hash, l.new_hash
+        SELECT c.head, c.turn, l.id, l.xact_id, l.occurred_at, l.table_id, l.op, l.depth, l.is_replaced, l.command, l.old_key, l.new_key, l.old_hash, l.new_hash
         FROM chain AS c
         JOIN link AS l ON l.id = c.id
     ), life AS MATERIALIZED (
@@ -72,6 +72,9 @@ BEGIN
                bool_or(v.turn = 1 AND v.op <> 'I') AS is_from_before, bool_or(v.op = 'D') AS is_over,
                min(v.depth) FILTER (WHERE v.turn = 1) AS depth,
                min(v.depth) FILTER (WHERE v.op = 'D') AS end_depth, min(v.id) FILTER (WHERE v.op = 'D') AS end_id,
+               -- Else PostgreSQL keeps the command elsewhere.
+               CASE WHEN count(*) = 1 THEN min(v.command) FILTER (WHERE v.op = 'D') END AS end_command,
+               min(v.command) FILTER (WHERE v.turn = 1 AND v.op = 'I' AND NOT v.is_replaced) AS first_command,
                min(v.old_hash) FILTER (WHERE v.turn = 1) AS found_hash, (array_agg(v.new_hash ORDER BY v.turn DESC))[1] AS left_hash
         FROM row_version AS v
         GROUP BY v.head, v.xact_id, v.occurred_at, v.table_id
@@ -86,7 +89,7 @@ BEGIN
             WHERE NOT n.is_from_before AND n.first_id < o.end_id AND n.depth > o.end_depth
               AND (o.is_from_before OR o.first_id < n.first_id)
               -- Else it may be the same row, in another place since the table was written anew.
-              AND o.found_hash IS DISTINCT FROM n.left_hash
+              AND (o.found_hash IS DISTINCT FROM n.left_hash OR o.is_from_before AND n.first_command > o.end_command)
         ) AS s
         JOIN life AS e ON e.xact_id = s.xact_id AND e.occurred_at = s.occurred_at AND e.table_id = s.table_id AND e.key = s.key
         GROUP BY s.xact_id, s.occurred_at, s.table_id, s.key

@@ -1,7 +1,7 @@
 //! A part of a key: what it finds, and at what cost.
 
 use diesel::prelude::*;
-use threadline::{Filter, timeline};
+use threadline::{Filter, RecordKey, timeline};
 use threadline_tests::{Database, assert_value, run, value};
 
 const OWNERS: &str = "
@@ -183,4 +183,46 @@ fn a_database_role_is_found_by_its_name_at_login() {
     };
     assert_eq!(count(conn, &me), 2);
     assert_eq!(count(conn, "somebody_else"), 0);
+}
+
+#[test]
+fn a_whole_key_is_found_however_its_values_are_written() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE readings (at timestamptz, n numeric, PRIMARY KEY (at, n));
+         CREATE TABLE sums (f float8 PRIMARY KEY);
+         CREATE TABLE devices (id uuid PRIMARY KEY);
+         SELECT threadline.audit('readings'), threadline.audit('sums'), threadline.audit('devices');
+         INSERT INTO readings VALUES ('2026-07-01 12:00+02', 1.50);
+         INSERT INTO sums VALUES (1e20);
+         INSERT INTO devices VALUES ('6a2f41a3-c54c-4f4c-9f8e-1b2c3d4e5f60')",
+    );
+    let found = |conn: &mut PgConnection, table: &str, key: &[&str]| {
+        let filter = Filter::new()
+            .table(table)
+            .record(RecordKey::of(key.iter().copied()));
+        timeline(filter).page(conn).unwrap().entries.len()
+    };
+    for posted in [false, true] {
+        for at in [
+            "2026-07-01 12:00+02",
+            "2026-07-01T10:00:00Z",
+            "2026-07-01 10:00:00",
+            "2026-07-01T10:00:00+00:00",
+        ] {
+            for n in ["1.5", "1.50", "15e-1"] {
+                assert_eq!(found(conn, "readings", &[at, n]), 1, "{at} {n}");
+            }
+            assert_eq!(found(conn, "readings", &[at, "1.51"]), 0);
+        }
+        assert_eq!(found(conn, "sums", &["1e20"]), 1);
+        assert_eq!(found(conn, "sums", &["100000000000000000000"]), 1);
+        assert_eq!(found(conn, "sums", &["much"]), 0);
+        assert_eq!(
+            found(conn, "devices", &["6A2F41A3-C54C-4F4C-9F8E-1B2C3D4E5F60"]),
+            1
+        );
+        if !posted {
+            run(conn, "SELECT threadline.post()");
+        }
+    }
 }

@@ -27,16 +27,13 @@ BEGIN
         tl_given := ARRAY(SELECT value FROM jsonb_array_elements_text(tl_json) WITH ORDINALITY AS e (value, place) ORDER BY place);
     END IF;
     FOR tl_key IN
-        SELECT k.ordinal, k.type, k.hash_of, threadline.base_type(to_regtype(k.type)) AS base
+        SELECT k.ordinal, k.type, k.hash_of
         FROM threadline.live_key(audited_table) AS k
         ORDER BY k.ordinal
     LOOP
         tl_part := tl_given[tl_key.ordinal];
-        IF tl_key.hash_of IS NULL AND tl_key.base <> 'bpchar'::regtype
-            AND threadline.is_plain_type(tl_key.base, '{timezone,intervalstyle,bytea_output,extra_float_digits}', true)
-            AND NOT EXISTS (SELECT FROM pg_type AS t WHERE t.oid = tl_key.base AND t.typcategory = 'A')
-        THEN
-            EXECUTE format('SELECT threadline.key_text(to_jsonb(%L::%s))', tl_part, tl_key.base::regtype) INTO tl_part;
+        IF tl_key.hash_of IS NULL THEN
+            tl_part := threadline.canonical_part(tl_part, tl_key.type);
         END IF;
         IF tl_key.type = 'character' THEN
             tl_part := rtrim(tl_part, ' ');

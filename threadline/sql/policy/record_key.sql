@@ -1,7 +1,8 @@
 -- Returns the record key of the row of an audited table that has the given values of its key:
 -- record_key(7, ROW(42)) is '42', record_key(8, ROW(7, 'x')) is '["7", "x"]'. Pins the settings
 -- that capture pins, so that both write an instant, an interval or a byte string the same way.
--- Blanks at the end of a char(n) are not part of its value.
+-- Blanks at the end of a char(n) are not part of its value. A text stands for the value that it is
+-- of the column's type, as a key that a person writes.
 CREATE OR REPLACE FUNCTION threadline.record_key(audited_table integer, key_values record) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
@@ -28,6 +29,13 @@ BEGIN
             tl_text := threadline.key_hash(audited_table, tl_part.name, tl_part.value);
         ELSE
             tl_text := threadline.key_text(tl_part.value);
+            IF jsonb_typeof(tl_part.value) = 'string' AND tl_part.type NOT IN ('text', 'character varying', 'character', 'jsonb') THEN
+                BEGIN
+                    tl_text := threadline.canonical_part(tl_text, tl_part.type);
+                EXCEPTION WHEN data_exception THEN
+                    -- It can be that of a former key.
+                END;
+            END IF;
         END IF;
         IF tl_part.type = 'character' AND tl_part.is_hash IS NOT TRUE THEN
             tl_text := rtrim(tl_text, ' ');

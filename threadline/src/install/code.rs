@@ -99,6 +99,7 @@ code! {
     "policy/live_key",
     "read/key_is_unique",
     "policy/key_hash",
+    "policy/canonical_part",
     "policy/record_key",
     "codegen/key_expression",
     "capture/json_array_or_null",

@@ -186,7 +186,7 @@ fn a_database_role_is_found_by_its_name_at_login() {
 }
 
 #[test]
-fn a_whole_key_is_found_however_its_values_are_written() {
+fn a_key_is_found_however_its_values_are_written() {
     let (_, conn) = &mut Database::with(
         "CREATE TABLE readings (at timestamptz, n numeric, PRIMARY KEY (at, n));
          CREATE TABLE sums (f float8 PRIMARY KEY);
@@ -213,6 +213,19 @@ fn a_whole_key_is_found_however_its_values_are_written() {
                 assert_eq!(found(conn, "readings", &[at, n]), 1, "{at} {n}");
             }
             assert_eq!(found(conn, "readings", &[at, "1.51"]), 0);
+        }
+        for filter in [
+            Filter::new()
+                .table("readings")
+                .key("at", "2026-07-01 12:00+02"),
+            Filter::new().table("readings").key("n", "1.50"),
+            Filter::new()
+                .table("readings")
+                .key("n", "1.50")
+                .key("at", "2026-07-01 10:00Z"),
+            Filter::new().table("sums").key("f", "1e20"),
+        ] {
+            assert_eq!(timeline(filter).page(conn).unwrap().entries.len(), 1);
         }
         assert_eq!(found(conn, "sums", &["1e20"]), 1);
         assert_eq!(found(conn, "sums", &["100000000000000000000"]), 1);

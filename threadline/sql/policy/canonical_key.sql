@@ -33,7 +33,7 @@ BEGIN
     LOOP
         tl_part := tl_given[tl_key.ordinal];
         IF tl_key.hash_of IS NULL THEN
-            tl_part := threadline.canonical_part(tl_part, tl_key.type);
+            tl_part := threadline.canonical_part(tl_part, tl_key.type, or_same => false);
         END IF;
         IF tl_key.type = 'character' THEN
             tl_part := rtrim(tl_part, ' ');

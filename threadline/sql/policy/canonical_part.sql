@@ -1,7 +1,7 @@
--- Returns the value of a key column that a text stands for, as it is recorded: '1.5' for '1.50'. Fails
--- if the text is no value of the type. Values of types that only an extension or an application can
--- read stay as they are. The settings of its callers apply.
-CREATE OR REPLACE FUNCTION threadline.canonical_part(given text, type text) RETURNS text
+-- Returns the value of a key column that a text stands for, as it is recorded: '1.5' for '1.50'. If the
+-- text is no value of the type, it fails, or with `or_same` returns the text, which can be that of a
+-- former key. Values of types that only an extension or an application can read stay as they are.
+CREATE OR REPLACE FUNCTION threadline.canonical_part(given text, type text, or_same boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
     tl_base regtype := threadline.base_type(to_regtype(type));
@@ -14,5 +14,11 @@ BEGIN
         EXECUTE format('SELECT threadline.key_text(to_jsonb(%L::%s))', given, tl_base) INTO tl_part;
     END IF;
     RETURN tl_part;
+EXCEPTION WHEN data_exception THEN
+    IF NOT or_same THEN
+        RAISE;
+    END IF;
+    RETURN given;
 END
 $$;
+SELECT threadline.pin_settings('threadline.canonical_part(text, text, boolean)');

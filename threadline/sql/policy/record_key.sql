@@ -30,11 +30,7 @@ BEGIN
         ELSE
             tl_text := threadline.key_text(tl_part.value);
             IF jsonb_typeof(tl_part.value) = 'string' AND tl_part.type NOT IN ('text', 'character varying', 'character', 'jsonb') THEN
-                BEGIN
-                    tl_text := threadline.canonical_part(tl_text, tl_part.type);
-                EXCEPTION WHEN data_exception THEN
-                    -- It can be that of a former key.
-                END;
+                tl_text := threadline.canonical_part(tl_text, tl_part.type, or_same => true);
             END IF;
         END IF;
         IF tl_part.type = 'character' AND tl_part.is_hash IS NOT TRUE THEN

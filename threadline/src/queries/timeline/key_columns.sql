@@ -14,7 +14,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT array_position(k.columns, {0}) AS place) AS p
 CROSS JOIN LATERAL (
     SELECT threadline.bounded_key(
-        CASE WHEN k.types[p.place] = 'character' THEN rtrim({1}, ' ') ELSE {1} END,
+        CASE WHEN k.types[p.place] = 'character' THEN rtrim({1}, ' ')
+             ELSE threadline.canonical_part({1}, k.types[p.place], or_same => true) END,
         cardinality(k.columns)) AS value
 ) AS bounded
 WHERE p.place IS NOT NULL AND (t.id = {2} OR {2} IS NULL)

@@ -41,6 +41,7 @@ pub(crate) const NO_DATABASE: (&str, &str) = (
 );
 
 pub(crate) const NO_CHANGES: &str = "No changes";
+pub(crate) const NOTHING_DIFFERS: &str = "No recorded value differs.";
 pub(crate) const TRUNCATED_AT: &str = "A TRUNCATE removed this record at";
 pub(crate) const ONLY_NUMBER_ON_RECORD: &str = "Only the number of rows is on record:";
 pub(crate) const NO_KEY: &str = "the table had no primary key.";

@@ -387,3 +387,31 @@ fn rows_of_first(conn: &mut PgConnection) -> Vec<String> {
         "SELECT op, changed_to, row_data FROM threadline.audit_changes WHERE record_key = '1' ORDER BY id",
     )
 }
+
+/// The images of both rows are equal, and the rows are not.
+#[test]
+fn an_update_that_no_image_shows_is_recorded() {
+    let (_, conn) = &mut Database::with(
+        "CREATE TABLE docs (id int PRIMARY KEY, body jsonb, note json, n int);
+         SELECT threadline.audit('docs');
+         INSERT INTO docs VALUES (1);
+         UPDATE docs SET n = n;
+         UPDATE docs SET body = 'null';
+         UPDATE docs SET note = 'null', n = 1;
+         ALTER TABLE docs ADD more text;
+         UPDATE docs SET body = NULL",
+    );
+    let updates =
+        "SELECT changed_from, changed_to FROM threadline.audit_changes WHERE op = 'U' ORDER BY id";
+    let expected = ["{} | {}", "{\"n\": null} | {\"n\": 1}", "{} | {}"];
+    assert_rows(conn, updates, expected);
+    run(conn, "SELECT threadline.post()");
+    assert_rows(conn, updates, expected);
+    let shown = threadline::timeline(threadline::Filter::new())
+        .page(conn)
+        .unwrap()
+        .entries[0]
+        .change
+        .to_string();
+    assert!(shown.contains("no recorded value differs"), "{shown}");
+}

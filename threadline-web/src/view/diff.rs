@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
-use threadline::{AuditChange, FieldDiff};
+use threadline::{AuditChange, FieldDiff, Operation};
 
 use super::detail::Detail;
 use super::links::{self, Catalogue};
@@ -30,6 +30,7 @@ pub(crate) fn diff(
     let more = fields.len().saturating_sub(from + detail.columns);
     let folds = more > 0 || !detail.links && fields.iter().any(|field| is_long(field, detail));
     html! {
+        @if fields.is_empty() && change.operation == Operation::Update { p.quiet { (texts::NOTHING_DIFFERS) } }
         table.diff {
             thead.hidden {
                 tr {

@@ -112,7 +112,6 @@ BEGIN
         WHERE k.op = 'U' AND k.is_usual IS NOT true
         OFFSET 0
     ) AS u ON true
-    WHERE (k.op <> 'U' OR k.is_usual OR k.previous_key IS NOT NULL OR u.old_values <> '{}' OR u.new_values <> '{}')
-      AND (only_key IS NULL OR only_key IN (k.record_key, k.previous_key));
+    WHERE only_key IS NULL OR only_key IN (k.record_key, k.previous_key);
 END
 $$;

@@ -118,6 +118,12 @@ impl fmt::Display for Styled<'_> {
         }
         let to = change.changed_to.as_ref().or(change.row_data.as_ref());
         let from = change.changed_from.as_ref();
+        if change.operation == Operation::Update
+            && to.and_then(Value::as_object).is_some_and(Map::is_empty)
+        {
+            // Such as the null of JSON in place of that of SQL.
+            lines.push(("values".into(), "no recorded value differs".to_owned()));
+        }
         for (column, value) in to
             .and_then(Value::as_object)
             .into_iter()

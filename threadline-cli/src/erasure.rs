@@ -1,4 +1,3 @@
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,13 +17,6 @@ use crate::terminal::{counted, data};
 struct Subject {
     table: String,
     record_key: String,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, record_key } = self;
-        write!(f, "{table}:{record_key}")
-    }
 }
 
 impl FromStr for Subject {
@@ -77,11 +69,8 @@ impl Erase {
         if let Some(file) = self.again {
             // The whole list is read before anything is erased.
             let listed = listed(&file)?;
-            for Erased {
-                table, record_key, ..
-            } in &listed
-            {
-                warn(&format!("{table}:{record_key}"));
+            for erased in &listed {
+                warn(&erased.table, &erased.record_key);
             }
             if !self.prompt.given()? {
                 return Ok(());
@@ -104,7 +93,7 @@ impl Erase {
         let Some(subject) = self.subject else {
             return Ok(());
         };
-        warn(&subject.to_string());
+        warn(&subject.table, &subject.record_key);
         if !self.prompt.given()? {
             return Ok(());
         }
@@ -124,10 +113,11 @@ impl Erase {
     }
 }
 
-fn warn(subject: &str) {
+fn warn(table: &str, record_key: &str) {
     eprintln!(
-        "The recorded personal data of {} becomes unreadable in every recorded row, which cannot be undone.",
-        clean(subject)
+        "The recorded personal data of {}:{} becomes unreadable in every recorded row, which cannot be undone.",
+        clean(table),
+        clean(record_key)
     );
 }
 

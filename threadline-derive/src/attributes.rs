@@ -10,26 +10,26 @@ use crate::tokens::{Columns, column_and_table, elements};
 /// The keys of the attribute, as written.
 #[derive(Default)]
 pub(crate) struct AuditedAttributes {
-    pub(crate) column_policies: Vec<(ColumnPolicy, Redacted)>,
+    pub(crate) column_policies: Vec<(ColumnPolicy, ListedColumn)>,
     pub(crate) require_actor: bool,
-    pub(crate) columns: Vec<Redacted>,
+    pub(crate) columns: Vec<ListedColumn>,
     pub(crate) operations: Vec<Ident>,
     pub(crate) condition: Option<LitStr>,
-    pub(crate) ignore: Vec<Redacted>,
+    pub(crate) ignore: Vec<ListedColumn>,
     pub(crate) keep: Option<LitStr>,
-    pub(crate) personal: Vec<Redacted>,
-    pub(crate) subject: Vec<(Redacted, Path)>,
+    pub(crate) personal: Vec<ListedColumn>,
+    pub(crate) subject: Vec<(ListedColumn, Path)>,
 }
 
 /// A column in one of the lists.
-pub(crate) struct Redacted {
+pub(crate) struct ListedColumn {
     /// The column, with the span of the attribute that names it.
     pub(crate) column: Ident,
     /// The field by which it was named, if the field has another name.
     pub(crate) field: Option<Ident>,
 }
 
-impl From<Ident> for Redacted {
+impl From<Ident> for ListedColumn {
     fn from(column: Ident) -> Self {
         Self {
             column,
@@ -40,15 +40,15 @@ impl From<Ident> for Redacted {
 
 /// One key of the attribute.
 enum Key {
-    Columns(ColumnPolicy, Vec<Redacted>),
+    Columns(ColumnPolicy, Vec<ListedColumn>),
     RequireActor,
-    Recorded(Vec<Redacted>),
+    Recorded(Vec<ListedColumn>),
     Operations(Vec<Ident>),
     Condition(LitStr),
-    Ignore(Vec<Redacted>),
+    Ignore(Vec<ListedColumn>),
     Keep(LitStr),
-    Personal(Vec<Redacted>),
-    Subject(Vec<(Redacted, Path)>),
+    Personal(Vec<ListedColumn>),
+    Subject(Vec<(ListedColumn, Path)>),
 }
 
 /// The operations that can be recorded.
@@ -173,9 +173,9 @@ fn read_columns(policy: ColumnPolicy, rest: &mut IntoIter, errors: &mut Vec<Erro
     read_list(rest, errors).map(|columns| Key::Columns(policy, columns))
 }
 
-fn read_list(rest: &mut IntoIter, errors: &mut Vec<Error>) -> Option<Vec<Redacted>> {
+fn read_list(rest: &mut IntoIter, errors: &mut Vec<Error>) -> Option<Vec<ListedColumn>> {
     let names = Columns::read(rest.next(), errors)?.names;
-    Some(names.into_iter().map(Redacted::from).collect())
+    Some(names.into_iter().map(ListedColumn::from).collect())
 }
 
 /// Parses `= "..."` after a key.

@@ -3,7 +3,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Path};
 
-use crate::attributes::Redacted;
+use crate::attributes::ListedColumn;
 use crate::model::{Model, two_meanings};
 use crate::tokens::Columns;
 
@@ -29,10 +29,10 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 
     // A column is emitted as its type from `table!`, with the span of the user's code, so
     // that rustc can suggest a similar name.
-    let column_names = |columns: &[Redacted]| -> TokenStream {
+    let column_names = |columns: &[ListedColumn]| -> TokenStream {
         columns
             .iter()
-            .map(|Redacted { column, .. }| {
+            .map(|ListedColumn { column, .. }| {
                 quote_spanned! {column.span()=>
                     <#table::#column as __threadline::diesel::Column>::NAME,
                 }
@@ -42,7 +42,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let policies: TokenStream = audited
         .column_policies
         .iter()
-        .map(|(policy, Redacted { column, .. })| {
+        .map(|(policy, ListedColumn { column, .. })| {
             let variant = Ident::new(policy.variant(), column.span());
             quote_spanned! {column.span()=>
                 (
@@ -58,7 +58,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let subjects = audited
         .subject
         .iter()
-        .map(|(Redacted { column, .. }, named)| {
+        .map(|(ListedColumn { column, .. }, named)| {
             let name = quote_spanned! {column.span()=>
                 <#table::#column as __threadline::diesel::Column>::NAME
             };
@@ -161,7 +161,11 @@ fn key(model: &Model) -> (TokenStream, TokenStream) {
     )
 }
 
-fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> TokenStream {
+fn key_redacted(
+    table: &Path,
+    ListedColumn { column, .. }: &ListedColumn,
+    how: &str,
+) -> TokenStream {
     let message = format!("`{column}` is the primary key, which identifies records; it can {how}");
     quote_spanned! {column.span()=>
         const _: () = ::core::assert!(
@@ -177,7 +181,7 @@ fn key_redacted(table: &Path, Redacted { column, .. }: &Redacted, how: &str) -> 
 /// Reports a column that was named by its field if the table also has a column of the
 /// field's name that the model leaves out. The user may have meant that column, and it
 /// would be stored plain.
-fn field_check(table: &Path, Redacted { column, field }: &Redacted) -> Option<TokenStream> {
+fn field_check(table: &Path, ListedColumn { column, field }: &ListedColumn) -> Option<TokenStream> {
     let field = field.as_ref()?;
     let message = two_meanings(field, column, "rename the field");
     let check = quote_spanned! {field.span()=>

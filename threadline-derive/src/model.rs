@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path};
 
-use crate::attributes::{AuditedAttributes, Redacted, refuse_on_field};
+use crate::attributes::{AuditedAttributes, ListedColumn, refuse_on_field};
 use crate::column_policy::ColumnPolicy;
 use crate::diesel_attributes::{StructAttributes, TableName, column_name};
 use crate::tokens::{Columns, plain};
@@ -43,22 +43,22 @@ impl Model {
         let mut audited = AuditedAttributes::read(&input.attrs, &mut errors);
 
         let fields = columns_of(&data.fields, &mut errors);
-        let mut resolve = |redacted: &mut Redacted| {
-            let resolved = resolve_column(redacted, &fields);
+        let mut resolve = |listed: &mut ListedColumn| {
+            let resolved = resolve_column(listed, &fields);
             resolved.map_err(|error| errors.push(error)).is_ok()
         };
-        (audited.column_policies).retain_mut(|(_, redacted)| resolve(redacted));
+        (audited.column_policies).retain_mut(|(_, listed)| resolve(listed));
         audited.columns.retain_mut(&mut resolve);
         audited.ignore.retain_mut(&mut resolve);
         audited.personal.retain_mut(&mut resolve);
-        (audited.subject).retain_mut(|(redacted, _)| resolve(redacted));
+        (audited.subject).retain_mut(|(listed, _)| resolve(listed));
 
         refuse_repetitions(
             audited.subject.iter().map(|(column, _)| column),
             &mut errors,
         );
         refuse_repetitions(&audited.columns, &mut errors);
-        for (_, Redacted { column, .. }) in audited
+        for (_, ListedColumn { column, .. }) in audited
             .column_policies
             .iter()
             .filter(|(policy, _)| *policy == ColumnPolicy::Exclude)
@@ -112,8 +112,8 @@ fn columns_of(fields: &Fields, errors: &mut Vec<Error>) -> Vec<FieldColumn> {
 /// Finds the column for a name in `#[audited(...)]`. A field that Diesel knows under
 /// another column name may be named by either name, unless the two names refer to different
 /// columns.
-fn resolve_column(redacted: &mut Redacted, columns: &[FieldColumn]) -> syn::Result<()> {
-    let name = &redacted.column;
+fn resolve_column(listed: &mut ListedColumn, columns: &[FieldColumn]) -> syn::Result<()> {
+    let name = &listed.column;
     let by_field = columns
         .iter()
         .find(|known| known.field.as_ref() == Some(name));
@@ -122,7 +122,7 @@ fn resolve_column(redacted: &mut Redacted, columns: &[FieldColumn]) -> syn::Resu
         (Some(by_field), None) => {
             let mut column = by_field.column.clone();
             column.set_span(name.span());
-            redacted.field = Some(std::mem::replace(&mut redacted.column, column));
+            listed.field = Some(std::mem::replace(&mut listed.column, column));
             Ok(())
         }
         (Some(FieldColumn { column, .. }), Some(other)) if column != name => {
@@ -143,9 +143,12 @@ pub(crate) fn two_meanings(name: &Ident, column: &Ident, second: &str) -> String
     )
 }
 
-fn refuse_repetitions<'l>(list: impl IntoIterator<Item = &'l Redacted>, errors: &mut Vec<Error>) {
+fn refuse_repetitions<'l>(
+    list: impl IntoIterator<Item = &'l ListedColumn>,
+    errors: &mut Vec<Error>,
+) {
     let mut earlier = HashSet::new();
-    for Redacted { column, .. } in list {
+    for ListedColumn { column, .. } in list {
         if !earlier.insert(column) {
             errors.push(Error::new(
                 column.span(),
@@ -158,11 +161,11 @@ fn refuse_repetitions<'l>(list: impl IntoIterator<Item = &'l Redacted>, errors: 
 /// Reports columns with several policies, and primary-key columns with a policy under which
 /// their value no longer identifies a record.
 fn refuse_contradictions(
-    column_policies: &[(ColumnPolicy, Redacted)],
+    column_policies: &[(ColumnPolicy, ListedColumn)],
     primary_key: &[Ident],
     errors: &mut Vec<Error>,
 ) {
-    for (position, (policy, Redacted { column, .. })) in column_policies.iter().enumerate() {
+    for (position, (policy, ListedColumn { column, .. })) in column_policies.iter().enumerate() {
         let mut earlier = column_policies[..position].iter();
         match earlier.find(|(_, earlier)| earlier.column == *column) {
             Some((earlier, _)) if earlier == policy => errors.push(Error::new(
@@ -190,7 +193,7 @@ fn refuse_contradictions(
             None => {}
         }
     }
-    for (policy, Redacted { column, .. }) in column_policies {
+    for (policy, ListedColumn { column, .. }) in column_policies {
         if !policy.suits_a_key() && primary_key.contains(column) {
             errors.push(Error::new(
                 column.span(),
@@ -203,7 +206,7 @@ fn refuse_contradictions(
 }
 
 fn refuse_ignored(audited: &AuditedAttributes, primary_key: &[Ident], errors: &mut Vec<Error>) {
-    for Redacted { column, .. } in &audited.ignore {
+    for ListedColumn { column, .. } in &audited.ignore {
         let is_excluded = audited
             .column_policies
             .iter()
@@ -219,8 +222,8 @@ fn refuse_ignored(audited: &AuditedAttributes, primary_key: &[Ident], errors: &m
     }
 }
 
-fn refuse_personal_keys(personal: &[Redacted], primary_key: &[Ident], errors: &mut Vec<Error>) {
-    for Redacted { column, .. } in personal {
+fn refuse_personal_keys(personal: &[ListedColumn], primary_key: &[Ident], errors: &mut Vec<Error>) {
+    for ListedColumn { column, .. } in personal {
         if primary_key.contains(column) {
             errors.push(Error::new(
                 column.span(),

@@ -144,7 +144,6 @@ pub mod __schema {
             }),
             code,
         });
-        versions.retain(|version| version.number <= to);
         let way = Way { from, to };
         let schema = Schema(&versions);
         (schema.up(way, Some(migration)), schema.down(way, migration))

@@ -1,7 +1,8 @@
 -- Returns the settings that a table's capture function pins, as clauses of the function. The code
 -- of threadline.named_images() needs the search_path and is recognized by a word that it always
 -- contains; testing for the absence of a word would not be safe, because a column name can
--- contain any word. The names of objects need it too. Hashing instants needs the time zone; otherwise it is applied later.
+-- contain any word. The names of objects need it too. Hashing instants needs the time zone; otherwise
+-- it is applied later.
 CREATE OR REPLACE FUNCTION threadline.pinned_settings(audited_table integer, target regclass, source text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, threadline, pg_temp
 BEGIN ATOMIC

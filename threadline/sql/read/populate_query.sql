@@ -1,6 +1,6 @@
--- Returns the query with which threadline.populate_rows() makes rows of a type from images. In an
--- image, the null of JSON and that of SQL are the same; in a column that takes no NULL it is that of
--- JSON, which jsonb_populate_record() would make that of SQL.
+-- Returns the query with which threadline.populate_rows() makes rows of a type from images that have
+-- a null in a JSON column that takes no NULL; NULL if none has. In an image, the null of JSON and that
+-- of SQL are the same; here it is that of JSON, which jsonb_populate_record() would make that of SQL.
 CREATE OR REPLACE FUNCTION threadline.populate_query(of_type regtype, images jsonb[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, threadline, pg_temp AS $$
 DECLARE
@@ -13,8 +13,7 @@ DECLARE
     tl_row text;
 BEGIN
     IF tl_columns = '{}' THEN
-        RETURN 'SELECT pg_catalog.array_agg(pg_catalog.jsonb_populate_record($1, i.image) ORDER BY i.place)
-                FROM pg_catalog.unnest($2) WITH ORDINALITY AS i (image, place)';
+        RETURN NULL;
     END IF;
     SELECT format('CASE WHEN tl_image.image IS NOT NULL THEN ROW(%s)::%s END',
                string_agg(format(

@@ -7,7 +7,8 @@
 CREATE OR REPLACE FUNCTION threadline.populate_rows(base anyelement, images jsonb[], redacted text[], OUT populated anyarray)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    tl_attempt text;
+    tl_attempt text := 'SELECT pg_catalog.array_agg(pg_catalog.jsonb_populate_record($1, i.image) ORDER BY i.place)
+                        FROM pg_catalog.unnest($2) WITH ORDINALITY AS i (image, place)';
     tl_eighth integer := (pg_catalog.cardinality(images) + 7) / 8;
 BEGIN
     IF pg_catalog.strpos(images::pg_catalog.text, 'erased:') OPERATOR(pg_catalog.>) 0 THEN
@@ -17,7 +18,9 @@ BEGIN
             ORDER BY i.place);
     END IF;
     images := threadline.readable_images(images, pg_catalog.pg_typeof(base));
-    tl_attempt := threadline.populate_query(pg_catalog.pg_typeof(base), images);
+    IF pg_catalog.strpos(images::pg_catalog.text, ': null') OPERATOR(pg_catalog.>) 0 THEN
+        tl_attempt := coalesce(threadline.populate_query(pg_catalog.pg_typeof(base), images), tl_attempt);
+    END IF;
     EXECUTE tl_attempt INTO populated USING base, images;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR program_limit_exceeded THEN
     populated := NULL;
